@@ -1,0 +1,87 @@
+#include "driver/job/batch_ledger.h"
+
+#include "common/status.h"
+
+namespace millrace {
+namespace {
+constexpr std::size_t kHistory = 1000;
+}
+
+void BatchLedger::Add(PlannedBatch planned, std::int64_t cut_us) {
+  MR_CHECK(!pending_.contains(planned.batch));
+  Pending& p = pending_[planned.batch];
+  for (const TaskKey task : SinkTasks(plan_, planned.ranges)) p.waiting.insert(task);
+  p.figures = {planned.batch, planned.batch_time_us, cut_us, 0, 0, 0};
+  for (const Range& range : planned.ranges) p.figures.records += range.records;
+  p.planned = std::move(planned);
+}
+
+void BatchLedger::MarkDurable(std::uint64_t batch) {
+  if (auto it = pending_.find(batch); it != pending_.end()) it->second.durable = true;
+}
+
+void BatchLedger::MarkDone(std::uint64_t batch, const std::vector<TaskKey>& tasks) {
+  const auto it = pending_.find(batch);
+  if (it == pending_.end()) return;
+  for (const TaskKey task : tasks) it->second.waiting.erase(task);
+}
+
+int BatchLedger::CountFailure(std::uint64_t batch, TaskKey task) {
+  ++retries_;
+  if (auto it = pending_.find(batch); it != pending_.end()) ++it->second.figures.retries;
+  return ++failures_[{batch, task}];
+}
+
+std::vector<PlannedBatch> BatchLedger::TakeCommitted(std::int64_t now) {
+  std::vector<PlannedBatch> committed;
+  while (!pending_.empty()) {
+    auto it = pending_.begin();
+    Pending& p = it->second;
+    if (!p.durable || !p.waiting.empty()) break;
+    p.figures.committed_us = now;
+    if (now - p.figures.due_us > plan_.batch_interval_us) ++late_;
+    history_.push_front(p.figures);
+    if (history_.size() > kHistory) history_.pop_back();
+    failures_.erase(failures_.begin(), failures_.upper_bound({it->first, TaskKey{UINT32_MAX, UINT32_MAX}}));
+    committed.push_back(std::move(p.planned));
+    pending_.erase(it);
+  }
+  return committed;
+}
+
+Go BatchLedger::MakeGo(const PlannedBatch& planned) {
+  return {planned.batch, planned.batch_time_us, planned.ranges, RangesHash(planned.ranges)};
+}
+
+std::vector<Go> BatchLedger::DurableGos() const {
+  std::vector<Go> gos;
+  for (const auto& [batch, p] : pending_) {
+    if (p.durable) gos.push_back(MakeGo(p.planned));
+  }
+  return gos;
+}
+
+Go BatchLedger::GoOf(std::uint64_t batch) const { return MakeGo(pending_.at(batch).planned); }
+
+std::vector<PlannedBatch> BatchLedger::pending_batches() const {
+  std::vector<PlannedBatch> batches;
+  for (const auto& [batch, p] : pending_) batches.push_back(p.planned);
+  return batches;
+}
+
+std::set<SplitKey> BatchLedger::pending_splits() const {
+  std::set<SplitKey> keys;
+  for (const auto& [batch, p] : pending_) {
+    for (const Range& range : p.planned.ranges) keys.insert(range.key);
+  }
+  return keys;
+}
+
+std::vector<BatchFigures> BatchLedger::figures() const {
+  std::vector<BatchFigures> figures;
+  for (auto it = pending_.rbegin(); it != pending_.rend(); ++it) figures.push_back(it->second.figures);
+  figures.insert(figures.end(), history_.begin(), history_.end());
+  return figures;
+}
+
+}  // namespace millrace

@@ -1,0 +1,67 @@
+// Batches that are planned and not yet committed, what each still waits for, how often its tasks were tried, and the figures of the last
+// batches for the status.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "common/dataflow/job_plan.h"
+#include "driver/job/events.h"
+
+namespace millrace {
+
+struct BatchFigures {
+  std::uint64_t batch = 0;
+  std::int64_t due_us = 0;
+  std::int64_t cut_us = 0;
+  std::int64_t committed_us = 0;  // 0: not yet
+  std::uint64_t records = 0;
+  std::uint32_t retries = 0;
+};
+
+class BatchLedger {
+ public:
+  explicit BatchLedger(const JobPlan& plan) : plan_(plan) {}
+
+  // Adds a batch that waits for the journal.
+  void Add(PlannedBatch planned, std::int64_t cut_us);
+  void MarkDurable(std::uint64_t batch);
+  // Tasks of a batch that are done. Unknown batches and tasks are ignored (repeated reports).
+  void MarkDone(std::uint64_t batch, const std::vector<TaskKey>& tasks);
+  // Counts a failed attempt of a task (of a batch that may not be planned yet) and returns how many it has had.
+  int CountFailure(std::uint64_t batch, TaskKey task);
+  // Batches that are done and whose predecessors are committed, in order; they are removed. `now` is when.
+  std::vector<PlannedBatch> TakeCommitted(std::int64_t now);
+
+  std::vector<Go> DurableGos() const;        // every batch that may run, ascending
+  Go GoOf(std::uint64_t batch) const;
+  bool Contains(std::uint64_t batch) const { return pending_.contains(batch); }
+  std::size_t pending() const { return pending_.size(); }
+  std::vector<PlannedBatch> pending_batches() const;
+  std::set<SplitKey> pending_splits() const;  // that a pending batch reads
+  std::vector<BatchFigures> figures() const;  // newest first: pending ones, then the last committed ones
+  std::uint64_t late() const { return late_; }
+  std::uint32_t retries() const { return retries_; }
+
+ private:
+  struct Pending {
+    PlannedBatch planned;
+    bool durable = false;
+    std::set<TaskKey> waiting;
+    BatchFigures figures;
+  };
+  static Go MakeGo(const PlannedBatch& planned);
+
+  const JobPlan& plan_;  // outlives this
+  std::map<std::uint64_t, Pending> pending_;
+  std::map<std::pair<std::uint64_t, TaskKey>, int> failures_;
+  std::deque<BatchFigures> history_;
+  std::uint64_t late_ = 0;
+  std::uint32_t retries_ = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,355 @@
+#include "driver/job/job_master.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/status.h"
+
+namespace millrace {
+namespace {
+
+// A driver that was away longer than this does not live through every batch time it missed: the next batch takes all input at once, and its
+// time is the newest. Batch numbers stay dense.
+constexpr std::int64_t kMissedBatchesMax = 1000;
+
+bool AnyTaskRuns(const JobPlan& plan, const std::vector<Range>& ranges) {
+  const std::vector<bool> runs = RunningStages(plan, ranges);
+  return std::ranges::find(runs, true) != runs.end();
+}
+
+std::string SignalName(int signal) {
+  const char* name = sigabbrev_np(signal);
+  return name == nullptr ? Concat("signal ", signal) : Concat("SIG", name);
+}
+
+}  // namespace
+
+JobMaster::JobMaster(JobPlan plan, std::uint64_t epoch, JobLimits limits, const JobSnapshot* restored)
+    : plan_(std::move(plan)), limits_(limits), runners_(epoch), splits_(plan_), route_(plan_), batches_(plan_) {
+  if (restored == nullptr) return;
+  splits_.Restore(restored->splits);
+  last_batch_ = restored->last_batch;
+  last_batch_time_us_ = restored->last_batch_time_us;
+  committed_ = restored->committed;
+  committed_records_ = restored->committed_records;
+  for (const PlannedBatch& planned : restored->pending) {
+    batches_.Add(planned, planned.batch_time_us);
+    batches_.MarkDurable(planned.batch);
+  }
+}
+
+void JobMaster::Step(std::int64_t now, const JobEvent& event, std::vector<JobAction>* actions) {
+  if (HasEnded(state_)) return;
+  MR_CHECK(now >= now_);
+  now_ = now;
+  actions_ = actions;
+  std::visit([this](const auto& e) { On(e); }, event);
+  if (!HasEnded(state_)) {
+    StartDueRunners();
+    MaybePlan();
+    CommitDone();
+    MaybeCut();
+    MaybeFinish();
+  }
+  FlushWork();
+  actions_ = nullptr;
+}
+
+std::optional<std::int64_t> JobMaster::next_wakeup() const {
+  if (HasEnded(state_)) return std::nullopt;
+  std::optional<std::int64_t> next = runners_.next_start();
+  const auto sooner = [&](std::optional<std::int64_t> at) {
+    if (at) next = std::min(next.value_or(*at), *at);
+  };
+  if (state_ == JobState::kStarting) sooner(start_deadline_);
+  sooner(stop_deadline_);
+  if (cut_ && cut_->missing == 0) sooner(cut_->due_us);  // nobody reads: the batch closes by our clock
+  return next;
+}
+
+// ---- executors and runners ----
+
+void JobMaster::On(const ExecutorUp& event) { runners_.AddExecutor(now_, event.executor); }
+
+void JobMaster::On(const ExecutorLost& event) {
+  const std::string runner = runners_.RemoveExecutor(event.executor);
+  if (!runner.empty()) Reroute();
+}
+
+void JobMaster::On(const RunnerUp& event) {
+  if (!runners_.MarkUp(event.runner, event.block_address)) return;
+  if (state_ == JobState::kStarting && !start_deadline_) start_deadline_ = now_ + limits_.start_wait_us;
+  if (state_ == JobState::kStarting && enumerator_.empty() && !runners_.AllUp()) {
+    AssignEnumerators();  // list the splits while the other runners start
+    return;
+  }
+  Reroute();
+}
+
+void JobMaster::On(const RunnerLost& event) {
+  const std::string executor = runners_.MarkLost(now_, event.runner);
+  if (!executor.empty()) AfterRunnerLost(executor, event);
+}
+
+void JobMaster::AfterRunnerLost(const std::string& executor, const RunnerLost& event) {
+  const int failures = runners_.failures(executor);
+  if (event.crash) {
+    const int crashes = ++crashes_[event.crash->batch];
+    if (crashes >= limits_.attempts_max) {
+      End(JobState::kFailed, Concat(plan_.Label(event.crash->op), " crashed with ", SignalName(event.crash->signal), " in batch ",
+                                    event.crash->batch, ", ", crashes, " times, last on ", executor,
+                                    ". The job's code is at fault: run it under `millrace local` with gdb"));
+      return;
+    }
+  } else if (failures >= limits_.attempts_max) {
+    End(JobState::kFailed, Concat("the runner on ", executor, " failed ", failures, " times in a row, last: ", event.reason));
+    return;
+  }
+  Reroute();
+}
+
+void JobMaster::StartDueRunners() {
+  for (StartRunner& start : runners_.TakeDue(now_)) actions_->push_back(std::move(start));
+}
+
+void JobMaster::Reroute() {
+  AssignEnumerators();
+  if (state_ == JobState::kStarting) {
+    TryRun();
+    return;
+  }
+  route_.Rebuild(runners_, splits_, batches_.pending_splits());
+  SendRouteAndWork();
+}
+
+void JobMaster::SendRouteAndWork() {
+  for (const std::string& runner : runners_.up()) actions_->push_back(SendRoute{runner, route_.route()});
+  for (const Go& go : batches_.DurableGos()) SendGo(go);
+  SendCut();
+}
+
+void JobMaster::AssignEnumerators() {
+  if (runners_.IsUp(enumerator_)) return;
+  const std::vector<std::string> up = runners_.up();
+  enumerator_ = up.empty() ? std::string() : up.front();
+  if (enumerator_.empty()) return;
+  SendEnumerate enumerate{enumerator_, {}};
+  for (const SourcePlan& source : plan_.sources) enumerate.sources.push_back(source.op);
+  actions_->push_back(std::move(enumerate));
+}
+
+// ---- sources ----
+
+void JobMaster::On(const SplitsReported& event) {
+  if (event.runner != enumerator_) return;
+  if (event.report.permanent && !event.report.problem.empty()) {
+    End(JobState::kFailed, Concat(plan_.Label(event.report.source), ": ", event.report.problem));
+    return;
+  }
+  std::vector<SplitState> added = splits_.Listed(event.report);
+  const bool changed = !added.empty();
+  if (changed) actions_->push_back(AppendSplits{std::move(added)});
+  if (changed || state_ == JobState::kStarting) Reroute();
+}
+
+// ---- starting ----
+
+void JobMaster::TryRun() {
+  if (!splits_.AllListed() || runners_.up().empty()) return;
+  if (!runners_.AllUp() && start_deadline_ && now_ < *start_deadline_) return;
+  state_ = JobState::kRunning;
+  start_deadline_.reset();
+  if (last_batch_time_us_ == 0) last_batch_time_us_ = now_ - now_ % plan_.batch_interval_us;
+  route_.Rebuild(runners_, splits_, batches_.pending_splits());
+  SendRouteAndWork();
+}
+
+// ---- a batch's way ----
+
+std::int64_t JobMaster::NextBatchTime() const {
+  const std::int64_t next = last_batch_time_us_ + plan_.batch_interval_us;
+  if (now_ - next < kMissedBatchesMax * plan_.batch_interval_us) return next;
+  return now_ - (now_ - last_batch_time_us_) % plan_.batch_interval_us;
+}
+
+void JobMaster::MaybeCut() {
+  if (state_ != JobState::kRunning || cut_ || runners_.up().empty()) return;
+  if (batches_.pending() >= limits_.pending_batches_max || splits_.AllFinished()) return;
+  cut_.emplace();
+  cut_->batch = last_batch_ + 1;
+  cut_->due_us = NextBatchTime();
+  cut_->sent_us = now_;
+  for (const SplitState* split : splits_.active()) {
+    if (route_.OwnerOf(split->key).empty()) continue;  // joins with the next route
+    cut_->ranges[split->key];
+  }
+  cut_->missing = cut_->ranges.size();
+  SendCut();
+}
+
+void JobMaster::SendCut() {
+  if (!cut_) return;
+  for (const auto& [key, range] : cut_->ranges) {
+    if (range) continue;
+    const std::string owner = route_.OwnerOf(key);
+    if (owner.empty()) continue;
+    const SplitState* split = splits_.Find(key);
+    Cut& cut = WorkFor(owner).cut;
+    cut.batch = cut_->batch;
+    cut.batch_time_us = cut_->due_us;
+    cut.after_us = std::max<std::int64_t>(0, cut_->due_us - now_);
+    cut.splits.push_back({key, split->ordinal, split->position, 0});
+  }
+}
+
+void JobMaster::On(const RangesReported& event) {
+  if (!cut_ || event.report.batch != cut_->batch) return;
+  for (const Range& range : event.report.ranges) {
+    const auto it = cut_->ranges.find(range.key);
+    if (it == cut_->ranges.end() || it->second) continue;  // the first answer is the plan; a late one is read again
+    const SplitState* split = splits_.Find(range.key);
+    if (split == nullptr || range.start != split->position) continue;
+    it->second = range;
+    it->second->ordinal = split->ordinal;
+    --cut_->missing;
+  }
+}
+
+void JobMaster::MaybePlan() {
+  if (!cut_ || cut_->missing > 0 || (cut_->ranges.empty() && now_ < cut_->due_us)) return;
+  PlannedBatch planned{cut_->batch, cut_->due_us, {}};
+  bool moved = false;
+  for (auto& [key, range] : cut_->ranges) {
+    moved = moved || range->end != range->start || range->finished;
+    planned.ranges.push_back(std::move(*range));
+  }
+  const std::int64_t cut_us = std::max(cut_->due_us, cut_->sent_us);
+  cut_.reset();
+  last_batch_ = planned.batch;
+  last_batch_time_us_ = planned.batch_time_us;
+  splits_.Advance(planned.ranges);
+  const bool effects = moved || AnyTaskRuns(plan_, planned.ranges);
+  if (effects) actions_->push_back(AppendPlanned{planned});
+  const std::uint64_t batch = planned.batch;
+  batches_.Add(std::move(planned), cut_us);
+  if (!effects) batches_.MarkDurable(batch);
+}
+
+void JobMaster::On(const PlanDurable& event) {
+  if (!batches_.Contains(event.batch)) return;
+  batches_.MarkDurable(event.batch);
+  SendGo(batches_.GoOf(event.batch));
+}
+
+void JobMaster::SendGo(const Go& go) {
+  if (!AnyTaskRuns(plan_, go.ranges)) return;
+  for (const std::string& runner : runners_.up()) WorkFor(runner).go.push_back(go);
+}
+
+void JobMaster::On(const DoneReported& event) {
+  lost_records_ += event.done.lost_records;
+  batches_.MarkDone(event.done.batch, event.done.tasks);
+}
+
+void JobMaster::CommitDone() {
+  for (const PlannedBatch& batch : batches_.TakeCommitted(now_)) {
+    MR_CHECK(batch.batch > committed_);
+    committed_ = batch.batch;
+    for (const Range& range : batch.ranges) {
+      committed_records_ += range.records;
+      source_records_[range.key.source] += range.records;
+    }
+    if (std::ranges::any_of(batch.ranges, [](const Range& r) { return r.end != r.start || r.finished; })) {
+      actions_->push_back(AppendCommitted{batch.batch});
+      runners_.Forgive();
+    }
+  }
+  crashes_.erase(crashes_.begin(), crashes_.upper_bound(committed_));
+}
+
+void JobMaster::On(const FailureReported& event) {
+  const TaskFailure& failure = event.failure;
+  const bool open = cut_ && cut_->batch == failure.batch;
+  if (!batches_.Contains(failure.batch) && !open) return;
+  if (failure.task.stage >= plan_.stages.size() || failure.version < route_.TaskVersion(failure.task)) return;  // of an earlier attempt
+  const int attempts = batches_.CountFailure(failure.batch, failure.task);
+  const std::string where = Concat(plan_.Label(failure.op), " failed in batch ", failure.batch, ", partition ", failure.task.partition,
+                                   " on ", runners_.ExecutorOf(event.runner));
+  if (failure.permanent || attempts >= limits_.attempts_max) {
+    End(JobState::kFailed, Concat(where, failure.permanent ? "" : Concat(" (attempt ", attempts, " of ", limits_.attempts_max, ")"), ": ",
+                                  failure.error));
+    return;
+  }
+  route_.MoveAway(runners_, splits_, failure.task);
+  SendRouteAndWork();
+}
+
+// ---- ending ----
+
+void JobMaster::On(const StopRequested& event) {
+  cut_.reset();  // a batch that was cut but not planned never happened
+  if (event.now || state_ == JobState::kStarting) {
+    End(JobState::kStopped, "");
+    return;
+  }
+  if (state_ == JobState::kStopping) return;
+  state_ = JobState::kStopping;
+  stop_deadline_ = now_ + limits_.stop_wait_us;
+}
+
+void JobMaster::On(const Tick&) {
+  if (state_ == JobState::kStarting) TryRun();
+  if (stop_deadline_ && now_ >= *stop_deadline_) End(JobState::kStopped, "");
+}
+
+void JobMaster::MaybeFinish() {
+  if (HasEnded(state_) || batches_.pending() > 0) return;
+  if (state_ == JobState::kStopping) End(JobState::kStopped, "");
+  if (state_ == JobState::kRunning && !cut_ && splits_.AllFinished()) End(JobState::kFinished, "");
+}
+
+void JobMaster::End(JobState state, std::string error) {
+  state_ = state;
+  error_ = error;
+  cut_.reset();
+  work_.clear();
+  for (StopRunner& stop : runners_.all()) actions_->push_back(std::move(stop));
+  actions_->push_back(EndJob{state, std::move(error)});
+}
+
+// ---- messages ----
+
+BatchWork& JobMaster::WorkFor(const std::string& runner) { return work_[runner]; }
+
+void JobMaster::FlushWork() {
+  for (auto& [runner, work] : work_) {
+    work.route_version = route_.version();
+    work.committed = committed_;
+    actions_->push_back(SendWork{runner, std::move(work)});
+  }
+  work_.clear();
+}
+
+// ---- views ----
+
+JobSnapshot JobMaster::Snapshot() const {
+  return {splits_.all(), last_batch_, last_batch_time_us_, committed_, committed_records_, batches_.pending_batches()};
+}
+
+std::uint64_t JobMaster::committed_records(std::uint32_t source) const {
+  const auto it = source_records_.find(source);
+  return it == source_records_.end() ? 0 : it->second;
+}
+
+std::string JobMaster::Notice() const {
+  if (HasEnded(state_)) return {};
+  if (!runners_.has_executors()) return "waiting for an executor to connect";
+  if (runners_.up().empty()) return "waiting for a runner to start";
+  for (const SourcePlan& source : plan_.sources) {
+    if (!splits_.problem(source.op).empty()) return Concat(plan_.Label(source.op), ": ", splits_.problem(source.op));
+  }
+  if (state_ == JobState::kStarting) return "listing the sources' splits";
+  return {};
+}
+
+}  // namespace millrace

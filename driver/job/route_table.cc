@@ -1,0 +1,80 @@
+#include "driver/job/route_table.h"
+
+#include <algorithm>
+
+#include "driver/job/placement.h"
+
+namespace millrace {
+namespace {
+
+// The next runner after `owner` in order: failures wander through all of them.
+std::string NextRunner(const std::vector<std::string>& up, const std::string& owner) {
+  if (up.empty()) return {};
+  const auto after = std::ranges::upper_bound(up, owner);
+  return after == up.end() ? up.front() : *after;
+}
+
+}  // namespace
+
+RouteTable::RouteTable(const JobPlan& plan) : plan_(plan) {
+  for (const StagePlan& stage : plan.stages) {
+    if (stage.reads_source) continue;
+    for (std::uint32_t p = 0; p < stage.partitions; ++p) partitions_[{stage.id, p}];
+  }
+}
+
+void RouteTable::Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight) {
+  std::map<SplitKey, std::string> owners;
+  for (const SplitState* split : splits.active()) owners[split->key] = OwnerOf(split->key);
+  for (const SplitKey& key : in_flight) owners.try_emplace(key, OwnerOf(key));
+  Balance(owners, runners.up());
+  splits_ = std::move(owners);
+  Balance(partitions_, runners.up());
+  Publish(runners, splits);
+}
+
+void RouteTable::MoveAway(const RunnerSet& runners, const SplitLedger& splits, TaskKey task) {
+  const StagePlan& stage = plan_.stages[task.stage];
+  if (stage.reads_source) {
+    for (auto& [key, owner] : splits_) {
+      const SplitState* split = splits.Find(key);
+      if (key.source == stage.root && split != nullptr && split->ordinal == task.partition) owner = NextRunner(runners.up(), owner);
+    }
+  } else {
+    std::string& owner = partitions_[task];
+    owner = NextRunner(runners.up(), owner);
+  }
+  Publish(runners, splits);
+  retried_at_[task] = version_;
+}
+
+void RouteTable::Publish(const RunnerSet& runners, const SplitLedger& splits) {
+  auto route = std::make_shared<Route>();
+  route->version = ++version_;
+  std::map<std::string, std::uint32_t> index;
+  for (const std::string& runner : runners.up()) {
+    index[runner] = static_cast<std::uint32_t>(route->peers.size());
+    route->peers.push_back({runner, runners.address(runner)});
+  }
+  for (const auto& [key, owner] : splits_) {
+    const SplitState* split = splits.Find(key);
+    if (owner.empty() || split == nullptr) continue;
+    route->splits.push_back({key, split->ordinal, index.at(owner)});
+  }
+  for (const auto& [key, owner] : partitions_) {
+    if (!owner.empty()) route->partitions.push_back({key, index.at(owner)});
+  }
+  route_ = std::move(route);
+}
+
+std::string RouteTable::OwnerOf(const SplitKey& key) const {
+  const auto it = splits_.find(key);
+  return it == splits_.end() ? std::string() : it->second;
+}
+
+std::uint64_t RouteTable::TaskVersion(TaskKey task) const {
+  const auto it = retried_at_.find(task);
+  return it == retried_at_.end() ? 0 : it->second;
+}
+
+}  // namespace millrace

@@ -1,0 +1,46 @@
+// Who owns each split and each reduce partition, and the version of that knowledge. Every change of an owner is a new version; the
+// runners refuse older ones.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/dataflow/job_plan.h"
+#include "driver/job/runner_set.h"
+#include "driver/job/split_ledger.h"
+
+namespace millrace {
+
+class RouteTable {
+ public:
+  explicit RouteTable(const JobPlan& plan);
+
+  // Places every active split, every finished one that a batch in flight still reads, and every partition on the runners that are up,
+  // moving as little as possible.
+  void Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight);
+  // Gives one task's partition to another runner if there is one; a new version in any case, which makes its owner try again.
+  void MoveAway(const RunnerSet& runners, const SplitLedger& splits, TaskKey task);
+
+  std::uint64_t version() const { return version_; }
+  std::shared_ptr<const Route> route() const { return route_; }
+  // Empty when it has none.
+  std::string OwnerOf(const SplitKey& key) const;
+  // The version under which the task's partition got its present owner or was last told to try again.
+  std::uint64_t TaskVersion(TaskKey task) const;
+
+ private:
+  void Publish(const RunnerSet& runners, const SplitLedger& splits);
+
+  const JobPlan& plan_;  // outlives this
+  std::uint64_t version_ = 0;
+  std::map<SplitKey, std::string> splits_;
+  std::map<TaskKey, std::string> partitions_;
+  std::map<TaskKey, std::uint64_t> retried_at_;
+  std::shared_ptr<const Route> route_;
+};
+
+}  // namespace millrace

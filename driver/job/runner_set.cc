@@ -1,0 +1,133 @@
+#include "driver/job/runner_set.h"
+
+#include <algorithm>
+
+#include "common/status.h"
+
+namespace millrace {
+namespace {
+constexpr std::int64_t kFirstRestartWaitUs = 100'000;
+constexpr std::int64_t kLongestRestartWaitUs = 5'000'000;
+
+std::int64_t RestartWait(int failures) {
+  const int doublings = std::min(failures - 1, 8);
+  return std::min(kLongestRestartWaitUs, kFirstRestartWaitUs << doublings);
+}
+}  // namespace
+
+void RunnerSet::AddExecutor(std::int64_t now, const std::string& executor) {
+  Executor& e = executors_[executor];
+  if (e.runner.empty()) e.start_at = now;
+}
+
+std::string RunnerSet::RemoveExecutor(const std::string& executor) {
+  const auto it = executors_.find(executor);
+  if (it == executors_.end()) return {};
+  std::string runner = it->second.runner;
+  executors_.erase(it);
+  if (!runner.empty()) ++total_failures_;
+  return runner;
+}
+
+const std::pair<const std::string, RunnerSet::Executor>* RunnerSet::Find(const std::string& runner) const {
+  for (const auto& entry : executors_) {
+    if (entry.second.runner == runner && !runner.empty()) return &entry;
+  }
+  return nullptr;
+}
+
+bool RunnerSet::MarkUp(const std::string& runner, const std::string& block_address) {
+  const auto* found = Find(runner);
+  if (found == nullptr) return false;
+  Executor& e = executors_[found->first];
+  e.up = true;
+  e.block_address = block_address;
+  return true;
+}
+
+std::string RunnerSet::MarkLost(std::int64_t now, const std::string& runner) {
+  const auto* found = Find(runner);
+  if (found == nullptr) return {};
+  const std::string executor = found->first;
+  Executor& e = executors_[executor];
+  ++e.failures;
+  ++total_failures_;
+  e.runner.clear();
+  e.up = false;
+  e.start_at = now + RestartWait(e.failures);
+  return executor;
+}
+
+void RunnerSet::Forgive() {
+  for (auto& [name, e] : executors_) {
+    if (e.up) e.failures = 0;
+  }
+}
+
+std::vector<StartRunner> RunnerSet::TakeDue(std::int64_t now) {
+  std::vector<StartRunner> due;
+  for (auto& [name, e] : executors_) {
+    if (!e.runner.empty() || e.start_at > now) continue;
+    e.runner = Concat(name, ".", epoch_, ".", ++next_);
+    due.push_back({name, e.runner});
+  }
+  return due;
+}
+
+std::optional<std::int64_t> RunnerSet::next_start() const {
+  std::optional<std::int64_t> next;
+  for (const auto& [name, e] : executors_) {
+    if (e.runner.empty()) next = std::min(next.value_or(e.start_at), e.start_at);
+  }
+  return next;
+}
+
+bool RunnerSet::IsUp(const std::string& runner) const {
+  const auto* found = Find(runner);
+  return found != nullptr && found->second.up;
+}
+
+std::vector<std::string> RunnerSet::up() const {
+  std::vector<std::string> runners;
+  for (const auto& [name, e] : executors_) {
+    if (e.up) runners.push_back(e.runner);
+  }
+  return runners;
+}
+
+std::vector<StopRunner> RunnerSet::all() const {
+  std::vector<StopRunner> runners;
+  for (const auto& [name, e] : executors_) {
+    if (!e.runner.empty()) runners.push_back({name, e.runner});
+  }
+  return runners;
+}
+
+std::vector<std::string> RunnerSet::executors_up() const {
+  std::vector<std::string> names;
+  for (const auto& [name, e] : executors_) {
+    if (e.up) names.push_back(name);
+  }
+  return names;
+}
+
+std::string RunnerSet::address(const std::string& runner) const {
+  const auto* found = Find(runner);
+  return found == nullptr ? std::string() : found->second.block_address;
+}
+
+std::string RunnerSet::ExecutorOf(const std::string& runner) const {
+  const auto* found = Find(runner);
+  return found == nullptr ? std::string() : found->first;
+}
+
+bool RunnerSet::AllUp() const {
+  return std::ranges::all_of(executors_, [](const auto& entry) { return entry.second.up; });
+}
+
+int RunnerSet::failures(const std::string& executor) const {
+  const auto it = executors_.find(executor);
+  return it == executors_.end() ? 0 : it->second.failures;
+}
+
+}  // namespace millrace

@@ -1,0 +1,62 @@
+// The executors a job runs on and its one runner on each: which are up, which must be started again, and when to give up.
+// A runner that fails is started again after a wait that doubles; it is forgiven when a batch commits.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/job/events.h"
+
+namespace millrace {
+
+class RunnerSet {
+ public:
+  // Runner ids are "EXECUTOR.EPOCH.N": never used twice.
+  explicit RunnerSet(std::uint64_t epoch) : epoch_(epoch) {}
+
+  void AddExecutor(std::int64_t now, const std::string& executor);
+  // The id of the runner that went with it, empty if it had none.
+  std::string RemoveExecutor(const std::string& executor);
+
+  // False if the runner is not one of ours (an older one that comes late).
+  bool MarkUp(const std::string& runner, const std::string& block_address);
+  // The executor of the runner, empty if the runner is not one of ours. Plans its restart.
+  std::string MarkLost(std::int64_t now, const std::string& runner);
+  void Forgive();
+
+  // Runners to start now.
+  std::vector<StartRunner> TakeDue(std::int64_t now);
+  std::optional<std::int64_t> next_start() const;
+
+  bool IsUp(const std::string& runner) const;
+  std::vector<std::string> up() const;                 // runner ids, sorted
+  std::vector<StopRunner> all() const;                 // every runner that has been started
+  std::vector<std::string> executors_up() const;
+  std::string address(const std::string& runner) const;
+  std::string ExecutorOf(const std::string& runner) const;
+  bool AllUp() const;                                  // no runner is still on its way
+  bool has_executors() const { return !executors_.empty(); }
+  // Failures in a row of the runner's executor.
+  int failures(const std::string& executor) const;
+  std::uint32_t total_failures() const { return total_failures_; }
+
+ private:
+  struct Executor {
+    std::string runner;          // empty: none started
+    bool up = false;
+    std::string block_address;
+    int failures = 0;
+    std::int64_t start_at = 0;   // when runner is empty
+  };
+  const std::pair<const std::string, Executor>* Find(const std::string& runner) const;
+
+  std::uint64_t epoch_;
+  std::uint64_t next_ = 0;
+  std::uint32_t total_failures_ = 0;
+  std::map<std::string, Executor> executors_;
+};
+
+}  // namespace millrace
