@@ -1,0 +1,431 @@
+#include "executor/runner/core/runner_core.h"
+
+#include <algorithm>
+
+#include "common/status.h"
+
+namespace millrace::runner {
+
+RunnerCore::RunnerCore(JobPlan plan, std::string runner_id) : plan_(std::move(plan)), self_(std::move(runner_id)) {}
+
+void RunnerCore::Step(const Event& event, std::vector<Action>* actions) {
+  actions_ = actions;
+  std::visit([this](const auto& e) { On(e); }, event);
+  actions_ = nullptr;
+}
+
+std::size_t RunnerCore::tasks() const {
+  std::size_t n = 0;
+  for (const auto& [key, partition] : partitions_) n += partition.tasks.size();
+  return n;
+}
+
+// ---- routes ----
+
+void RunnerCore::On(const RouteReceived& event) {
+  if (event.route.version <= route_.version) return;
+  const std::map<TaskKey, std::string> before = std::move(partition_owner_);
+  partition_owner_.clear();
+  route_ = event.route;
+
+  std::map<TaskKey, SplitKey> mine;
+  for (const SplitOwner& owner : route_.splits) {
+    const StagePlan* stage = plan_.StageOfSource(owner.key.source);
+    if (stage != nullptr && route_.peers[owner.peer].runner == self_) mine[{stage->id, owner.ordinal}] = owner.key;
+  }
+  for (const PartitionOwner& owner : route_.partitions) {
+    const std::string& runner = route_.peers[owner.peer].runner;
+    partition_owner_[owner.key] = runner;
+    if (runner == self_) mine[owner.key];
+  }
+  for (auto it = partitions_.begin(); it != partitions_.end();) {
+    if (mine.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    ForgetPartition(it->first, it->second);
+    it = partitions_.erase(it);
+  }
+  for (const auto& [key, split] : mine) {
+    auto [it, gained] = partitions_.try_emplace(key);
+    if (gained) it->second.version = route_.version, it->second.split = split;
+  }
+  actions_->push_back(UpdatePeers{route_.peers});
+
+  // Reducers that moved need our blocks of every batch in flight.
+  std::map<std::string, std::vector<BlockKey>> pushes;
+  blocks_.ForEachProduced([&](const BlockKey& key, std::uint64_t) {
+    const StagePlan* stage = StageOfShuffle(key.shuffle);
+    if (stage == nullptr) return;
+    const std::string owner = OwnerOfBlock(key);
+    const auto old = before.find({stage->id, key.reduce_partition});
+    const bool moved = old == before.end() || old->second != owner;
+    if (moved && !owner.empty() && owner != self_) pushes[owner].push_back(key);
+  });
+  for (auto& [runner, keys] : pushes) actions_->push_back(PushBlocks{runner, std::move(keys)});
+}
+
+void RunnerCore::ForgetPartition(TaskKey key, Partition& partition) {
+  for (auto& [batch, task] : partition.tasks) {
+    if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
+  }
+  const StagePlan& stage = plan_.stages[key.stage];
+  if (stage.reads_source) {
+    StopAwaiting(partition.split);
+    actions_->push_back(ReleaseSplit{partition.split});
+  }
+  if (!stage.sinks.empty()) actions_->push_back(ReleaseSinks{key});
+}
+
+void RunnerCore::On(const PeerReconnected& event) {
+  PushBlocks push{event.runner, {}};
+  blocks_.ForEachProduced([&](const BlockKey& key, std::uint64_t) {
+    if (OwnerOfBlock(key) == event.runner) push.blocks.push_back(key);
+  });
+  if (!push.blocks.empty()) actions_->push_back(std::move(push));
+}
+
+// ---- work ----
+
+void RunnerCore::On(const WorkReceived& event) {
+  TakeCommitted(event.work.committed);
+  for (const Go& go : event.work.go) TakeGo(go);
+  if (event.work.cut.batch != 0) TakeCut(event.work.cut);
+}
+
+void RunnerCore::TakeCommitted(std::uint64_t batch) {
+  if (batch <= committed_) return;
+  committed_ = batch;
+  blocks_.DropThrough(batch);
+  for (auto& [key, partition] : partitions_) {
+    while (!partition.tasks.empty() && partition.tasks.begin()->first <= batch) {
+      const Task& task = partition.tasks.begin()->second;
+      if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
+      partition.tasks.erase(partition.tasks.begin());
+    }
+  }
+  actions_->push_back(DropBlocks{batch});
+}
+
+void RunnerCore::TakeCut(const Cut& cut) {
+  if (cut.batch <= committed_ || (cut_ && cut_->batch > cut.batch)) return;
+  if (!cut_ || cut_->batch < cut.batch) {
+    cut_.emplace();
+    cut_->batch = cut.batch;
+    cut_->batch_time_us = cut.batch_time_us;
+    for (const CutSplit& split : cut.splits) cut_->splits[split.key] = split;
+    if (cut.after_us == 0) {
+      BeginCut();
+    } else {
+      actions_->push_back(ArmCut{cut.batch, cut.after_us});
+    }
+    return;
+  }
+  // The same cut again: splits that are new to us join, one that failed is tried again, what we have reported is reported again.
+  for (const CutSplit& split : cut.splits) {
+    if (!cut_->splits.contains(split.key)) {
+      cut_->splits[split.key] = split;
+      continue;
+    }
+    const StagePlan* stage = plan_.StageOfSource(split.key.source);
+    const auto partition = stage == nullptr ? partitions_.end() : partitions_.find({stage->id, split.ordinal});
+    if (partition == partitions_.end()) continue;
+    const auto task = partition->second.tasks.find(cut.batch);
+    if (task != partition->second.tasks.end() && task->second.phase == Phase::kFailed && !task->second.range) {
+      partition->second.tasks.erase(task);
+    }
+    for (const Range& range : cut_->ranges) {
+      if (range.key == split.key) actions_->push_back(ReportRanges{{cut_->batch, {range}}});
+    }
+  }
+  if (cut_->due) BeginCut();
+}
+
+void RunnerCore::On(const CutDue& event) {
+  if (cut_ && cut_->batch == event.batch && !cut_->due) BeginCut();
+}
+
+void RunnerCore::BeginCut() {
+  cut_->due = true;
+  std::vector<TaskKey> begun;
+  for (const auto& [key, split] : cut_->splits) {
+    const StagePlan* stage = plan_.StageOfSource(key.source);
+    if (stage == nullptr) continue;
+    const TaskKey task_key{stage->id, split.ordinal};
+    const auto it = partitions_.find(task_key);
+    if (it == partitions_.end()) continue;  // not ours under the newest route: its owner has been asked
+    auto [task, added] = it->second.tasks.try_emplace(cut_->batch);
+    if (!added) continue;
+    task->second.batch_time_us = cut_->batch_time_us;
+    task->second.start = split.start;
+    task->second.max_records = split.max_records;
+    cut_->awaited.insert(key);
+    begun.push_back(task_key);
+  }
+  for (const TaskKey key : begun) Pump(key);
+}
+
+void RunnerCore::ReportClosed(const Range& range) {
+  cut_->ranges.push_back(range);
+  StopAwaiting(range.key);
+}
+
+// The ranges of a cut are one message, sent when the last awaited one is there.
+void RunnerCore::StopAwaiting(const SplitKey& key) {
+  if (!cut_ || cut_->awaited.erase(key) == 0 || !cut_->awaited.empty() || cut_->ranges.empty()) return;
+  actions_->push_back(ReportRanges{{cut_->batch, cut_->ranges}});
+}
+
+void RunnerCore::TakeGo(const Go& go) {
+  if (go.batch <= committed_) return;
+  const std::vector<bool> runs = RunningStages(plan_, go.ranges);
+  for (const StagePlan& stage : plan_.stages) {
+    if (!runs[stage.id]) continue;
+    if (stage.reads_source) {
+      for (const Range& range : go.ranges) {
+        if (range.key.source == stage.root) TakeGoForSplit(go, stage, range);
+      }
+      continue;
+    }
+    const std::vector<NeededBlock> needed = NeededBlocks(plan_, stage, go);
+    for (std::uint32_t p = 0; p < stage.partitions; ++p) TakeGoForPartition(go, stage, p, needed);
+  }
+  DropUnplanned(go.batch);
+  MaybeReportDone(go.batch);
+}
+
+// Gos come in batch order, so a source task up to this batch that no Go has named never will be: its range is not in the plan.
+void RunnerCore::DropUnplanned(std::uint64_t through) {
+  for (auto& [key, partition] : partitions_) {
+    if (!plan_.stages[key.stage].reads_source) continue;
+    const std::size_t erased = std::erase_if(partition.tasks, [&](auto& entry) {
+      if (entry.first > through || entry.second.go) return false;
+      if (entry.second.attempt != 0) actions_->push_back(DropTask{entry.second.attempt});
+      return true;
+    });
+    if (erased > 0) Pump(key);
+  }
+}
+
+void RunnerCore::TakeGoForSplit(const Go& go, const StagePlan& stage, const Range& range) {
+  const TaskKey key{stage.id, range.ordinal};
+  const auto it = partitions_.find(key);
+  if (it == partitions_.end()) return;
+  Partition& partition = it->second;
+  if (!RangeRuns(stage, range)) return;
+  auto [entry, added] = partition.tasks.try_emplace(go.batch);
+  Task& task = entry->second;
+  const bool same = task.range && task.range->start == range.start && task.range->end == range.end;
+  const bool retry = task.phase == Phase::kFailed && route_.version > task.failed_version;
+  task.go = true;
+  task.batch_time_us = go.batch_time_us;
+  if (!same || retry) {  // nothing closed here, another range closed here, or it failed: read what the plan says
+    Restart(task);
+    task.range = range;
+    task.read_again = true;
+  }
+  Pump(key);
+}
+
+void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::uint32_t p, const std::vector<NeededBlock>& needed) {
+  const TaskKey key{stage.id, p};
+  const auto it = partitions_.find(key);
+  if (it == partitions_.end()) return;
+  auto [entry, added] = it->second.tasks.try_emplace(go.batch);
+  Task& task = entry->second;
+  const bool retry = task.phase == Phase::kFailed && route_.version > task.failed_version;
+  if (!added && !retry) return;
+  if (retry) Restart(task);
+  task.go = true;
+  task.batch_time_us = go.batch_time_us;
+  task.input_hash = go.ranges_hash;
+  task.needed = needed;
+  task.missing.clear();
+  for (const NeededBlock& block : needed) {
+    const BlockKey block_key{go.batch, stage.root, block.stage, block.map_partition, p};
+    if (!blocks_.Has(block_key, block.input_hash)) task.missing.insert({block.stage, block.map_partition});
+  }
+  Pump(key);
+}
+
+void RunnerCore::Restart(Task& task) {
+  if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
+  task.attempt = 0;
+  task.phase = Phase::kQueued;
+}
+
+// ---- computing ----
+
+TaskRef RunnerCore::Ref(TaskKey key, const Partition& partition, std::uint64_t batch, const Task& task) const {
+  return {task.attempt, key, batch, task.batch_time_us, partition.version};
+}
+
+void RunnerCore::Pump(TaskKey key) {
+  const auto it = partitions_.find(key);
+  if (it == partitions_.end()) return;
+  Partition& partition = it->second;
+  if (!partition.running) {
+    for (auto& [batch, task] : partition.tasks) {
+      if (task.phase == Phase::kComputed || task.phase == Phase::kCommitting || task.phase == Phase::kDone) continue;
+      if (task.phase == Phase::kQueued && task.missing.empty()) StartCompute(key, partition, batch, task);
+      break;  // in batch order: a task that cannot start holds back those after it
+    }
+  }
+  if (partition.committing || plan_.stages[key.stage].sinks.empty()) return;
+  for (auto& [batch, task] : partition.tasks) {
+    if (task.phase == Phase::kDone) continue;
+    if (task.phase == Phase::kComputed && task.go) {
+      task.phase = Phase::kCommitting;
+      partition.committing = task.attempt;
+      attempts_[task.attempt] = key;
+      actions_->push_back(CommitTask{Ref(key, partition, batch, task)});
+    }
+    break;
+  }
+}
+
+void RunnerCore::StartCompute(TaskKey key, Partition& partition, std::uint64_t batch, Task& task) {
+  task.attempt = ++next_attempt_;
+  partition.running = task.attempt;
+  attempts_[task.attempt] = key;
+  const StagePlan& stage = plan_.stages[key.stage];
+  const TaskRef ref = Ref(key, partition, batch, task);
+  if (!stage.reads_source) {
+    task.phase = Phase::kComputing;
+    RunReduce run{ref, {}, task.input_hash};
+    for (const NeededBlock& block : task.needed) {
+      run.inputs.push_back({batch, stage.root, block.stage, block.map_partition, key.partition});
+    }
+    actions_->push_back(std::move(run));
+  } else if (task.read_again) {
+    task.phase = Phase::kComputing;
+    actions_->push_back(ReadRange{ref, *task.range});
+  } else {
+    task.phase = Phase::kClosing;
+    actions_->push_back(CloseRange{ref, partition.split, task.start, task.max_records});
+  }
+}
+
+RunnerCore::Found RunnerCore::Find(AttemptId attempt, bool frees_worker) {
+  Found found;
+  const auto it = attempts_.find(attempt);
+  if (it == attempts_.end()) return found;
+  found.key = it->second;
+  const auto partition = partitions_.find(found.key);
+  if (frees_worker) attempts_.erase(it);
+  if (partition == partitions_.end()) return found;
+  found.partition = &partition->second;
+  if (frees_worker && found.partition->running == attempt) found.partition->running.reset();
+  if (frees_worker && found.partition->committing == attempt) found.partition->committing.reset();
+  for (auto& [batch, task] : found.partition->tasks) {
+    if (task.attempt == attempt) found.batch = batch, found.task = &task;
+  }
+  return found;
+}
+
+void RunnerCore::On(const RangeClosed& event) {
+  const Found found = Find(event.attempt, false);
+  if (found.task == nullptr) return;
+  Task& task = *found.task;
+  task.range = Range{found.partition->split, found.key.partition, task.start, event.end, event.records, event.finished};
+  task.phase = Phase::kComputing;
+  if (cut_ && cut_->batch == found.batch) ReportClosed(*task.range);
+}
+
+void RunnerCore::On(const TaskComputed& event) {
+  const Found found = Find(event.attempt, true);
+  if (found.task != nullptr) {
+    const StagePlan& stage = plan_.stages[found.key.stage];
+    if (stage.reads_source && !RangeRuns(stage, *found.task->range)) {
+      actions_->push_back(DropTask{event.attempt});
+      found.partition->tasks.erase(found.batch);  // an empty range is no task
+    } else {
+      found.task->phase = Phase::kComputed;
+    }
+    std::map<std::string, std::vector<BlockKey>> pushes;
+    for (const MadeBlock& block : event.blocks) {
+      if (const std::string owner = OwnerOfBlock(block.key); !owner.empty() && owner != self_) pushes[owner].push_back(block.key);
+    }
+    for (auto& [runner, keys] : pushes) actions_->push_back(PushBlocks{runner, std::move(keys)});
+    for (const MadeBlock& block : event.blocks) TakeBlock(block.key, block.input_hash, true);
+    if (event.lost_records > 0) actions_->push_back(ReportDone{{found.batch, {}, event.lost_records}});
+  } else {
+    actions_->push_back(DropTask{event.attempt});
+  }
+  if (found.partition != nullptr) Pump(found.key);
+}
+
+void RunnerCore::On(const TaskCommitted& event) {
+  const Found found = Find(event.attempt, true);
+  if (found.task != nullptr) {
+    found.task->phase = Phase::kDone;
+    actions_->push_back(DropTask{event.attempt});
+    MaybeReportDone(found.batch);
+  }
+  if (found.partition != nullptr) Pump(found.key);
+}
+
+void RunnerCore::On(const TaskFailed& event) {
+  const Found found = Find(event.attempt, true);
+  if (found.task != nullptr) {
+    const bool was_closing = found.task->phase == Phase::kClosing;
+    found.task->phase = Phase::kFailed;
+    found.task->failed_version = route_.version;
+    actions_->push_back(DropTask{event.attempt});
+    actions_->push_back(ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
+    if (was_closing) StopAwaiting(found.partition->split);
+  }
+  if (found.partition != nullptr) Pump(found.key);
+}
+
+void RunnerCore::MaybeReportDone(std::uint64_t batch) {
+  BatchDone done{batch, {}, 0};
+  for (const auto& [key, partition] : partitions_) {
+    if (plan_.stages[key.stage].sinks.empty()) continue;
+    const auto it = partition.tasks.find(batch);
+    if (it == partition.tasks.end() || !it->second.go) continue;
+    if (it->second.phase != Phase::kDone) return;  // one report for all of them
+    done.tasks.push_back(key);
+  }
+  if (!done.tasks.empty()) actions_->push_back(ReportDone{std::move(done)});
+}
+
+// ---- blocks ----
+
+void RunnerCore::On(const BlockReceived& event) {
+  if (event.key.batch > committed_) TakeBlock(event.key, event.input_hash, false);
+}
+
+void RunnerCore::TakeBlock(const BlockKey& key, std::uint64_t input_hash, bool produced) {
+  blocks_.Add(key, input_hash, produced);
+  const StagePlan* stage = StageOfShuffle(key.shuffle);
+  if (stage == nullptr) return;
+  const TaskKey reducer{stage->id, key.reduce_partition};
+  const auto partition = partitions_.find(reducer);
+  if (partition == partitions_.end()) return;
+  const auto it = partition->second.tasks.find(key.batch);
+  if (it == partition->second.tasks.end()) return;
+  Task& task = it->second;
+  for (const NeededBlock& needed : task.needed) {
+    if (needed.stage == key.stage && needed.map_partition == key.map_partition && needed.input_hash == input_hash) {
+      task.missing.erase({key.stage, key.map_partition});
+    }
+  }
+  if (task.missing.empty()) Pump(reducer);
+}
+
+const StagePlan* RunnerCore::StageOfShuffle(std::uint32_t shuffle) const {
+  for (const StagePlan& stage : plan_.stages) {
+    if (!stage.reads_source && stage.root == shuffle) return &stage;
+  }
+  return nullptr;
+}
+
+std::string RunnerCore::OwnerOfBlock(const BlockKey& key) const {
+  const StagePlan* stage = StageOfShuffle(key.shuffle);
+  if (stage == nullptr) return {};
+  const auto it = partition_owner_.find({stage->id, key.reduce_partition});
+  return it == partition_owner_.end() ? std::string() : it->second;
+}
+
+}  // namespace millrace::runner
