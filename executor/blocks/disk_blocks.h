@@ -1,0 +1,56 @@
+// Blocks on disk: a RocksDB database under `<dir>/spill-N`, opened when the first block comes. It is memory continued,
+// not storage: what a former process left is removed at start, there is no write-ahead log, and when nothing in it is
+// wanted any more it is deleted whole.
+//
+// Read may be called by many threads at any time; the other calls by one at a time (the block store's disk lock). A
+// full disk is an error of Write; the next Write tries to bring the database back to life first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+
+#include "common/block/block.h"
+#include "common/status.h"
+
+namespace millrace {
+
+class DiskBlocks {
+ public:
+  // Removes leftovers. If that fails, the first Write says so.
+  explicit DiskBlocks(std::string dir);
+  ~DiskBlocks();
+
+  // All of them are in files when it returns OK. After an error none may be counted on.
+  absl::Status Write(std::span<const std::shared_ptr<const Block>> blocks);
+
+  // NotFound; DataLoss when the database or the block's own checksum finds damage; Unavailable when the disk cannot be
+  // read.
+  absl::StatusOr<std::shared_ptr<const Block>> Read(const BlockKey& key) const;
+
+  // Deletes every block of this batch and earlier ones.
+  absl::Status DropThrough(std::uint64_t batch);
+
+  // Deletes everything, and with it every trouble the database was in.
+  void Wipe();
+
+  std::uint64_t disk_bytes() const;
+  // Write buffers and tables' indexes.
+  std::uint64_t memory_bytes() const;
+
+ private:
+  struct Database;
+  absl::Status Open();
+  std::shared_ptr<Database> database() const;
+
+  const std::string dir_;
+  absl::Status leftovers_;
+  std::uint64_t generation_ = 0;
+  bool failed_ = false;  // the last Write failed: Resume before the next
+  mutable std::mutex mutex_;
+  std::shared_ptr<Database> database_;  // guarded by mutex_; readers hold it while they read
+};
+
+}  // namespace millrace
