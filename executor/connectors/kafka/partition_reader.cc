@@ -1,0 +1,237 @@
+#include "executor/connectors/kafka/partition_reader.h"
+
+#include <algorithm>
+
+#include "common/status.h"
+#include "executor/connectors/kafka/message_batch.h"
+#include "executor/connectors/options.h"
+
+namespace millrace::kafka {
+namespace {
+
+constexpr std::size_t kChunk = 1024;
+constexpr int kSeekTimeoutMs = 3'000;
+constexpr int kWatermarkTimeoutMs = 2'000;
+constexpr int kReadPollMs = 100;
+constexpr std::chrono::seconds kReadPatience{20};  // without anything new
+
+}  // namespace
+
+PartitionReader::PartitionReader(std::shared_ptr<Client> client, std::string topic, std::int32_t partition,
+                                 std::uint64_t max_records)
+    : client_(std::move(client)),
+      topic_(std::make_shared<const std::string>(std::move(topic))),
+      partition_(partition),
+      name_(Concat(*topic_, "-", partition)),
+      max_records_(max_records),
+      chunk_(kChunk) {}
+
+PartitionReader::~PartitionReader() { Unassign(); }
+
+void PartitionReader::Unassign() {
+  if (assigned_) {
+    PartitionList list = OnePartition(*topic_, partition_, RD_KAFKA_OFFSET_INVALID);
+    Error(rd_kafka_incremental_unassign(client_->handle(), list.get()));  // fails only if it is not assigned
+  }
+  assigned_ = false;
+  queue_.reset();
+}
+
+absl::Status PartitionReader::Assign(std::int64_t offset) {
+  // The queue is taken out of the common one before fetching begins, so no record ever takes the other way.
+  queue_.reset(rd_kafka_queue_get_partition(client_->handle(), topic_->c_str(), partition_));
+  if (queue_ == nullptr) return Internal("kafka ", name_, ": librdkafka gives no queue for the partition");
+  rd_kafka_queue_forward(queue_.get(), nullptr);
+  PartitionList list = OnePartition(*topic_, partition_, offset);
+  Error error(rd_kafka_incremental_assign(client_->handle(), list.get()));
+  if (error != nullptr) {
+    queue_.reset();
+    return Unavailable("kafka ", name_, ": cannot assign: ", std::string_view(rd_kafka_error_string(error.get())));
+  }
+  assigned_ = true;
+  stopped_ = false;
+  position_ = offset;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> PartitionReader::Position(std::string_view text) const {
+  std::uint64_t value = 0;
+  if (!ParseNumber(text, value) || value > static_cast<std::uint64_t>(INT64_MAX)) {
+    return InvalidArgument("kafka ", name_, ": position '", text, "' is not an offset");
+  }
+  return static_cast<std::int64_t>(value);
+}
+
+absl::Status PartitionReader::MoveTo(std::int64_t offset) {
+  if (offset == position_ && assigned_) return absl::OkStatus();
+  pending_.clear();
+  failure_ = absl::OkStatus();
+  end_seen_ = -1;
+  if (assigned_ && !stopped_) {
+    PartitionList list = OnePartition(*topic_, partition_, offset);
+    Error error(rd_kafka_seek_partitions(client_->handle(), list.get(), kSeekTimeoutMs));
+    if (error == nullptr && list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      position_ = offset;
+      return absl::OkStatus();
+    }
+  }
+  // A partition that is just starting or has stopped cannot seek; beginning anew always works.
+  Unassign();
+  return Assign(offset);
+}
+
+std::size_t PartitionReader::Consume(int timeout_ms, std::size_t limit) {
+  const std::size_t want = std::min(limit, kChunk);
+  ssize_t n = rd_kafka_consume_batch_queue(queue_.get(), 0, chunk_.data(), want);
+  // With a timeout librdkafka waits until all that was wanted is there: so wait for one.
+  if (n == 0 && timeout_ms > 0) n = rd_kafka_consume_batch_queue(queue_.get(), timeout_ms, chunk_.data(), 1);
+  return n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
+void PartitionReader::TakeHeld(std::uint64_t limit, std::vector<MessagePtr>& taken) {
+  while (!pending_.empty() && taken.size() < limit) {
+    taken.push_back(std::move(pending_.front()));
+    pending_.pop_front();
+  }
+  // Measured once: under a steady stream a loop "until empty" would have no end.
+  std::size_t held = rd_kafka_queue_length(queue_.get());
+  taken.reserve(taken.size() + std::min<std::uint64_t>(held, limit - taken.size()));
+  while (held > 0 && taken.size() < limit && failure_.ok()) {
+    const std::size_t n = Consume(0, std::min<std::uint64_t>(held, limit - taken.size()));
+    if (n == 0) return;
+    held -= std::min(held, n);
+    for (std::size_t i = 0; i < n; ++i) {
+      MessagePtr message(chunk_[i]);
+      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        NoteError(*message);
+      } else if (failure_.ok() && message->offset >= position_) {
+        taken.push_back(std::move(message));
+      }
+    }
+  }
+}
+
+absl::StatusOr<ClosedRange> PartitionReader::Close(std::string_view start, std::uint64_t max_records) {
+  MR_ASSIGN_OR_RETURN(const std::int64_t from, Position(start));
+  client_->Poll();
+  MR_RETURN_IF_ERROR(MoveTo(from));
+  std::uint64_t limit = max_records_ == 0 ? ~0ULL : max_records_;
+  if (max_records > 0) limit = std::min(limit, max_records);
+  std::vector<MessagePtr> taken;
+  TakeHeld(limit, taken);
+  if (taken.empty() && !failure_.ok()) return failure_;
+  if (!taken.empty()) {
+    position_ = taken.back()->offset + 1;
+    client_->problem().Clear();
+  }
+  ClosedRange range;
+  range.end = taken.empty() ? std::string(start) : std::to_string(position_);
+  range.records = taken.size();
+  range.data = MakeBatch(std::move(taken));
+  return range;
+}
+
+absl::Status PartitionReader::TakeUntil(std::int64_t to, std::vector<MessagePtr>& taken) {
+  const auto take = [&](MessagePtr message) {
+    if (message->offset >= to) return pending_.push_back(std::move(message));
+    position_ = message->offset + 1;
+    taken.push_back(std::move(message));
+  };
+  std::deque<MessagePtr> before;
+  before.swap(pending_);
+  for (MessagePtr& message : before) take(std::move(message));
+  auto deadline = std::chrono::steady_clock::now() + kReadPatience;
+  while (position_ < to && pending_.empty() && end_seen_ < to) {
+    if (!failure_.ok()) return failure_;
+    // No more entries than offsets are missing: what lies beyond the end mostly stays in the queue.
+    const std::size_t n =
+        Consume(kReadPollMs, static_cast<std::size_t>(std::min<std::int64_t>(to - position_, kChunk)));
+    for (std::size_t i = 0; i < n; ++i) {
+      MessagePtr message(chunk_[i]);
+      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        NoteError(*message);
+      } else if (failure_.ok() && message->offset >= position_) {
+        take(std::move(message));
+      }
+    }
+    client_->Poll();
+    const auto now = std::chrono::steady_clock::now();
+    if (n > 0) deadline = now + kReadPatience;
+    if (now >= deadline) return NothingCame(to);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PartitionReader::NothingCame(std::int64_t to) {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  if (AskExtent(low, high) && high < to) return OutOfRange(to - 1);
+  const std::string problem = client_->problem().text();
+  return Unavailable("kafka ", name_, ": waiting for offset ", position_, " of a range that ends at ", to,
+                     ": nothing came for ", kReadPatience.count(), " s", problem.empty() ? "" : Concat("; ", problem));
+}
+
+absl::StatusOr<std::unique_ptr<RecordBatch>> PartitionReader::Read(std::string_view start, std::string_view end) {
+  MR_ASSIGN_OR_RETURN(const std::int64_t from, Position(start));
+  MR_ASSIGN_OR_RETURN(const std::int64_t to, Position(end));
+  if (from > to) return InvalidArgument("kafka ", name_, ": range ", start, " to ", end, " runs backwards");
+  std::vector<MessagePtr> taken;
+  if (from < to) {
+    MR_RETURN_IF_ERROR(MoveTo(from));
+    if (absl::Status read = TakeUntil(to, taken); !read.ok()) {
+      // What was taken is lost to the next Close, unless that begins anew.
+      Unassign();
+      return read;
+    }
+    position_ = to;
+    client_->problem().Clear();
+  } else {
+    MR_RETURN_IF_ERROR(MoveTo(to));
+  }
+  return MakeBatch(std::move(taken));
+}
+
+std::unique_ptr<RecordBatch> PartitionReader::MakeBatch(std::vector<MessagePtr> messages) {
+  return std::make_unique<MessageBatch>(client_, topic_, std::move(messages));
+}
+
+void PartitionReader::NoteError(const rd_kafka_message_t& message) {
+  const std::string_view text = rd_kafka_message_errstr(&message);
+  switch (message.err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+      end_seen_ = message.offset;
+      client_->problem().Clear();
+      return;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      stopped_ = true;
+      failure_ = OutOfRange(message.offset >= 0 ? message.offset : position_);
+      return;
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+      // librdkafka goes on behind the bad records; we must not, they belong to the range.
+      stopped_ = true;
+      failure_ = DataLoss("kafka ", name_, ": records near offset ", message.offset, " are damaged: ", text);
+      return;
+    default:
+      // librdkafka tries again by itself.
+      client_->problem().Set(Concat("kafka ", name_, ": ", text));
+  }
+}
+
+bool PartitionReader::AskExtent(std::int64_t& low, std::int64_t& high) {
+  return rd_kafka_query_watermark_offsets(client_->handle(), topic_->c_str(), partition_, &low, &high,
+                                          kWatermarkTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+absl::Status PartitionReader::OutOfRange(std::int64_t offset) {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  const std::string log = AskExtent(low, high) ? Concat("it now goes from ", low, " to ", high)
+                                               : std::string("how far it reaches is unknown");
+  return DataLoss("kafka ", name_, ": the log no longer has offset ", offset, "; ", log,
+                  ". Records were deleted before they were read: check retention, or whether the topic was made anew");
+}
+
+}  // namespace millrace::kafka

@@ -1,0 +1,68 @@
+// Reads one topic partition through the source's one consumer, from a queue of its own. librdkafka's prefetch into that
+// queue is the buffer; Close empties it without waiting, so a range is whatever had arrived when the batch was cut.
+//
+// Offsets may have gaps (compaction, transaction markers, aborted transactions): a range ends behind its last record,
+// and reading it again stops at the first record at or behind its end, which is kept for the next Close.
+//
+// One thread at a time; readers of different partitions at once. Seeking may wait for librdkafka, bounded; Read waits
+// for the broker.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "executor/connectors/kafka/client.h"
+#include "executor/connectors/kafka/handles.h"
+#include "executor/connectors/source.h"
+
+namespace millrace::kafka {
+
+class PartitionReader : public SplitReader {
+ public:
+  PartitionReader(std::shared_ptr<Client> client, std::string topic, std::int32_t partition, std::uint64_t max_records);
+  ~PartitionReader() override;
+
+  // Begins to prefetch at `offset`. Once, before anything else.
+  absl::Status Assign(std::int64_t offset);
+
+  absl::StatusOr<ClosedRange> Close(std::string_view start, std::uint64_t max_records) override;
+  absl::StatusOr<std::unique_ptr<RecordBatch>> Read(std::string_view start, std::string_view end) override;
+
+ private:
+  absl::StatusOr<std::int64_t> Position(std::string_view text) const;
+  absl::Status MoveTo(std::int64_t offset);
+  void Unassign();
+  // Takes what is held, at most `limit` records, without waiting.
+  void TakeHeld(std::uint64_t limit, std::vector<MessagePtr>& taken);
+  // Takes records below `to` until that offset is reached.
+  absl::Status TakeUntil(std::int64_t to, std::vector<MessagePtr>& taken);
+  // At most 1024 entries of the queue; waits at most `timeout_ms`, for the first alone.
+  std::size_t Consume(int timeout_ms, std::size_t limit);
+  void NoteError(const rd_kafka_message_t& message);
+  absl::Status OutOfRange(std::int64_t offset);
+  absl::Status NothingCame(std::int64_t to);
+  // The first and the end offset of the log now; false when no broker tells.
+  bool AskExtent(std::int64_t& low, std::int64_t& high);
+  std::unique_ptr<RecordBatch> MakeBatch(std::vector<MessagePtr> messages);
+
+  const std::shared_ptr<Client> client_;
+  const std::shared_ptr<const std::string> topic_;
+  const std::int32_t partition_;
+  const std::string name_;  // "topic-3"
+  const std::uint64_t max_records_;
+
+  Queue queue_;
+  bool assigned_ = false;
+  bool stopped_ = false;            // librdkafka has given up on the position and must be assigned anew
+  std::int64_t position_ = 0;       // where the reader stands
+  std::int64_t end_seen_ = -1;      // offset of the last end of partition that was reported
+  std::deque<MessagePtr> pending_;  // read beyond the end of a range; they come before the queue
+  absl::Status failure_;            // what is wrong at this position, until the reader is moved
+  std::vector<rd_kafka_message_t*> chunk_;
+};
+
+}  // namespace millrace::kafka

@@ -1,0 +1,52 @@
+// Small things that every connector test needs: descriptions, draining of batches.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/status.h"
+#include "executor/connectors/sink.h"
+#include "executor/connectors/source.h"
+
+namespace millrace {
+
+inline engine::OperatorDescription Describe(std::string connector, engine::Options options) {
+  engine::OperatorDescription description;
+  description.uid = "x";
+  description.connector = std::move(connector);
+  description.options = std::move(options);
+  return description;
+}
+
+// A record with its text copied out of the batch.
+struct Seen {
+  std::string key;
+  std::string value;
+  std::int64_t position = 0;
+  bool operator==(const Seen&) const = default;
+};
+
+inline std::vector<Seen> Drain(RecordBatch& batch) {
+  std::vector<Seen> all;
+  for (auto chunk = batch.Next(); !chunk.empty(); chunk = batch.Next()) {
+    EXPECT_LE(chunk.size(), engine::kChunkRecords);
+    for (const engine::SourceRecord& r : chunk) all.push_back({std::string(r.key), std::string(r.value), r.position});
+  }
+  return all;
+}
+
+inline std::vector<std::string> Values(const std::vector<Seen>& records) {
+  std::vector<std::string> values;
+  for (const Seen& record : records) values.push_back(record.value);
+  return values;
+}
+
+template <class T>
+std::string ErrorOf(const absl::StatusOr<T>& result) {
+  return result.ok() ? "OK" : Message(result.status());
+}
+
+}  // namespace millrace

@@ -1,0 +1,230 @@
+// The acceptance tests' own view of Kafka, apart from Millrace's connectors: makes lines, fills topics, adds up what a
+// job wrote.
+//
+//   millrace_kafka_tool lines N SEED                        prints N lines of ten words out of 100,000; the same for
+//   the same seed millrace_kafka_tool produce TOPIC --brokers B [--partitions P]   sends the lines of stdin, round
+//   robin over P partitions (default: all) millrace_kafka_tool sum TOPIC --brokers B               reads the topic to
+//   its end, read_committed, and prints "word<TAB>sum", sorted;
+//                                                           a record is key=word value=count, or value "word<TAB>count"
+// Reports on stderr. Exit 0 when all went well, 1 when Kafka did not play along, 2 on wrong use.
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <map>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+constexpr int kTimeoutMs = 10'000;
+constexpr int kQuietMs = 30'000;  // a reader that hears nothing for so long gives up
+
+[[noreturn]] void Die(const std::string& why) {
+  std::fprintf(stderr, "millrace_kafka_tool: %s\n", why.c_str());
+  std::exit(1);
+}
+
+[[noreturn]] void Usage() {
+  std::fputs(
+      "usage: millrace_kafka_tool lines N SEED\n"
+      "       millrace_kafka_tool produce TOPIC --brokers B [--partitions P]   (lines on stdin)\n"
+      "       millrace_kafka_tool sum TOPIC --brokers B\n",
+      stderr);
+  std::exit(2);
+}
+
+std::int64_t Number(const char* text) {
+  std::int64_t value = 0;
+  const char* end = text + std::strlen(text);
+  auto [stop, error] = std::from_chars(text, end, value);
+  if (error != std::errc() || stop != end || value < 0) Usage();
+  return value;
+}
+
+void Set(rd_kafka_conf_t* conf, const char* name, const char* value) {
+  std::array<char, 512> why{};
+  if (rd_kafka_conf_set(conf, name, value, why.data(), why.size()) != RD_KAFKA_CONF_OK) Die(why.data());
+}
+
+rd_kafka_t* NewClient(rd_kafka_type_t type, rd_kafka_conf_t* conf) {
+  std::array<char, 512> why{};
+  rd_kafka_t* client = rd_kafka_new(type, conf, why.data(), why.size());
+  if (client == nullptr) Die(why.data());
+  return client;
+}
+
+std::int32_t PartitionCount(rd_kafka_t* client, rd_kafka_topic_t* topic) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, topic, &metadata, kTimeoutMs);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) Die(std::string("looking up the topic: ") + rd_kafka_err2str(error));
+  if (metadata->topic_cnt != 1 || metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    Die(std::string("topic ") + rd_kafka_topic_name(topic) + ": " + rd_kafka_err2str(metadata->topics[0].err));
+  }
+  const std::int32_t count = metadata->topics[0].partition_cnt;
+  rd_kafka_metadata_destroy(metadata);
+  return count;
+}
+
+void Lines(std::int64_t count, std::int64_t seed) {
+  constexpr std::uint64_t kVocabulary = 100'000;
+  // mt19937_64 and a plain remainder give the same words on every machine; the library's distributions do not promise
+  // that.
+  std::mt19937_64 random(static_cast<std::uint64_t>(seed));
+  std::string out;
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (int word = 0; word < 10; ++word) {
+      if (word > 0) out.push_back(' ');
+      out.append("w").append(std::to_string(random() % kVocabulary));
+    }
+    out.push_back('\n');
+    if (out.size() < 1 << 20) continue;
+    std::fwrite(out.data(), 1, out.size(), stdout);
+    out.clear();
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+}
+
+struct Delivered {
+  std::uint64_t ok = 0;
+  std::uint64_t failed = 0;
+};
+
+void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  auto* delivered = static_cast<Delivered*>(opaque);
+  message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? ++delivered->ok : ++delivered->failed;
+}
+
+void Produce(const std::string& topic_name, const std::string& brokers, std::int64_t partitions) {
+  Delivered delivered;
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  Set(conf, "bootstrap.servers", brokers.c_str());
+  Set(conf, "enable.idempotence", "true");
+  Set(conf, "linger.ms", "20");
+  Set(conf, "batch.num.messages", "50000");
+  Set(conf, "queue.buffering.max.messages", "500000");
+  rd_kafka_conf_set_opaque(conf, &delivered);
+  rd_kafka_conf_set_dr_msg_cb(conf, OnDelivery);
+  rd_kafka_t* client = NewClient(RD_KAFKA_PRODUCER, conf);
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(client, topic_name.c_str(), nullptr);
+  const std::int32_t existing = PartitionCount(client, topic);
+  if (partitions == 0) partitions = existing;
+  if (partitions > existing) Die("the topic has only " + std::to_string(existing) + " partitions");
+  std::uint64_t sent = 0;
+  std::ios::sync_with_stdio(false);
+  for (std::string line; std::getline(std::cin, line); ++sent) {
+    const auto partition = static_cast<std::int32_t>(sent % static_cast<std::uint64_t>(partitions));
+    while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, line.data(), line.size(), nullptr, 0, nullptr) !=
+           0) {
+      const rd_kafka_resp_err_t error = rd_kafka_last_error();
+      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) Die(std::string("producing: ") + rd_kafka_err2str(error));
+      rd_kafka_poll(client, 100);
+    }
+    if (sent % 1024 == 0) rd_kafka_poll(client, 0);
+  }
+  rd_kafka_flush(client, 10 * kTimeoutMs);
+  rd_kafka_topic_destroy(topic);
+  if (delivered.ok != sent) {
+    Die(std::to_string(delivered.ok) + " of " + std::to_string(sent) + " lines delivered, " +
+        std::to_string(delivered.failed) + " refused");
+  }
+  rd_kafka_destroy(client);
+  std::fprintf(stderr, "%llu lines to %s\n", static_cast<unsigned long long>(sent), topic_name.c_str());
+}
+
+// Adds one record to the sums.
+void Add(const rd_kafka_message_t& message, std::map<std::string, std::int64_t>& sums) {
+  std::string_view word;
+  std::string_view count(static_cast<const char*>(message.payload), message.len);
+  if (message.key != nullptr) {
+    word = {static_cast<const char*>(message.key), message.key_len};
+  } else {
+    const std::size_t tab = count.rfind('\t');
+    if (tab == std::string_view::npos)
+      Die("offset " + std::to_string(message.offset) + ": no key and no tab in the value");
+    word = count.substr(0, tab);
+    count.remove_prefix(tab + 1);
+  }
+  std::int64_t value = 0;
+  auto [stop, error] = std::from_chars(count.data(), count.data() + count.size(), value);
+  if (error != std::errc() || stop != count.data() + count.size()) {
+    Die("offset " + std::to_string(message.offset) + ": '" + std::string(count) + "' is not a number");
+  }
+  sums[std::string(word)] += value;
+}
+
+void Sum(const std::string& topic_name, const std::string& brokers) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  Set(conf, "bootstrap.servers", brokers.c_str());
+  Set(conf, "group.id", "millrace-kafka-tool");
+  Set(conf, "enable.auto.commit", "false");
+  Set(conf, "isolation.level", "read_committed");
+  Set(conf, "enable.partition.eof", "true");
+  Set(conf, "auto.offset.reset", "error");
+  rd_kafka_t* client = NewClient(RD_KAFKA_CONSUMER, conf);
+  rd_kafka_poll_set_consumer(client);
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(client, topic_name.c_str(), nullptr);
+  const std::int32_t partitions = PartitionCount(client, topic);
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_topic_partition_list_t* all = rd_kafka_topic_partition_list_new(partitions);
+  for (std::int32_t p = 0; p < partitions; ++p) {
+    rd_kafka_topic_partition_list_add(all, topic_name.c_str(), p)->offset = RD_KAFKA_OFFSET_BEGINNING;
+  }
+  if (rd_kafka_assign(client, all) != RD_KAFKA_RESP_ERR_NO_ERROR) Die("cannot assign the partitions");
+  rd_kafka_topic_partition_list_destroy(all);
+
+  std::map<std::string, std::int64_t> sums;
+  std::vector<bool> ended(static_cast<std::size_t>(partitions));
+  std::uint64_t records = 0;
+  while (std::find(ended.begin(), ended.end(), false) != ended.end()) {
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(client, kQuietMs);
+    if (message == nullptr) Die("nothing from the brokers for 30 s");
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      ended[static_cast<std::size_t>(message->partition)] = true;
+    } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      Add(*message, sums);
+      ++records;
+    } else if (message->err != RD_KAFKA_RESP_ERR__TRANSPORT) {
+      Die(std::string("reading: ") + rd_kafka_message_errstr(message));
+    }
+    rd_kafka_message_destroy(message);
+  }
+  rd_kafka_consumer_close(client);
+  rd_kafka_destroy(client);
+  for (const auto& [word, sum] : sums) std::printf("%s\t%lld\n", word.c_str(), static_cast<long long>(sum));
+  std::fprintf(stderr, "%llu records, %zu words\n", static_cast<unsigned long long>(records), sums.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() == 3 && words[0] == "lines") {
+    Lines(Number(argv[2]), Number(argv[3]));
+    return std::fflush(stdout) == 0 ? 0 : 1;
+  }
+  if (words.size() < 4 || (words[0] != "produce" && words[0] != "sum")) Usage();
+  std::string brokers;
+  std::int64_t partitions = 0;
+  for (std::size_t i = 2; i < words.size(); i += 2) {
+    if (i + 1 == words.size()) Usage();
+    if (words[i] == "--brokers") {
+      brokers = words[i + 1];
+    } else if (words[i] == "--partitions" && words[0] == "produce") {
+      partitions = Number(words[i + 1].c_str());
+    } else {
+      Usage();
+    }
+  }
+  if (brokers.empty()) Usage();
+  words[0] == "produce" ? Produce(words[1], brokers, partitions) : Sum(words[1], brokers);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
