@@ -226,7 +226,7 @@ void JournalService::CommitGroup(Job& job, bool last) {
   }
   if (!status.ok()) log::Error("journal is broken", {{"job", job.id}, {"error", Message(status)}});
   Finish(job, status);
-  if (job.log.TakeCompactionRequest() && options_.on_compact) options_.on_compact(job.id);
+  if (!last && job.log.TakeCompactionRequest() && options_.on_compact) options_.on_compact(job.id);
 }
 
 void JournalService::Finish(Job& job, const absl::Status& status) {

@@ -40,7 +40,7 @@ struct JournalOptions {
   std::chrono::milliseconds lazy_delay{100};                 // how long a lazy record may wait for company
   std::chrono::milliseconds retry_delay{200};                // between tries on a full disk
   // Once each time a file has outgrown its limit, on the journal's thread: answer with Rewrite, from any thread.
-  std::function<void(const std::string& job_id)> on_compact;
+  std::function<void(const std::string& job_id)> on_compact{};
 };
 
 enum class Durability {

@@ -147,7 +147,8 @@ void BlockStore::Spill(bool wait) {
   const Blocks victims = ChooseSpill();
   for (std::size_t first = 0; first < victims.size();) {
     std::size_t end = first;
-    for (std::uint64_t bytes = 0; end < victims.size() && bytes < kPortionBytes; ++end) bytes += victims[end]->data.size();
+    for (std::uint64_t bytes = 0; end < victims.size() && bytes < kPortionBytes; ++end)
+      bytes += victims[end]->data.size();
     const std::span portion(victims.data() + first, end - first);
     if (!SettleSpill(portion, disk_->Write(portion))) return;
     first = end;
@@ -195,7 +196,8 @@ void BlockStore::FailSpill(const absl::Status& status) {
   bool empty;
   {
     std::lock_guard lock(mutex_);
-    if (problem_.empty()) log::Warn("blocks cannot be moved to disk", {{"dir", options_.dir}, {"error", Message(status)}});
+    if (problem_.empty())
+      log::Warn("blocks cannot be moved to disk", {{"dir", options_.dir}, {"error", Message(status)}});
     problem_ = Concat("blocks cannot be moved to ", options_.dir, ": ", Message(status));
     retry_at_ = Clock::now() + options_.retry_delay;
     empty = on_disk_ == 0;

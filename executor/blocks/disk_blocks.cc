@@ -131,7 +131,12 @@ absl::Status DiskBlocks::Open() {
 absl::Status DiskBlocks::Write(std::span<const std::shared_ptr<const Block>> blocks) {
   MR_RETURN_IF_ERROR(Open());
   const auto database = this->database();
-  if (failed_) MR_RETURN_IF_ERROR(FromRocks(database->db->Resume(), "cannot write to spill directory", dir_));
+  if (failed_) {
+    // Busy: the database is at it by itself, as it is after a full disk (it looks every five seconds). Then Write says
+    // what is wrong.
+    const rocksdb::Status status = database->db->Resume();
+    if (!status.IsBusy()) MR_RETURN_IF_ERROR(FromRocks(status, "cannot write to spill directory", dir_));
+  }
   failed_ = true;
   rocksdb::WriteBatch batch;
   for (std::size_t i = 0; i < blocks.size(); ++i) {

@@ -1,0 +1,1 @@
+int some_function(int x) { return x + 1; }

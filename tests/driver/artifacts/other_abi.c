@@ -1,0 +1,2 @@
+#include "note.h"
+NOTE(note, "abi=2;sdk=0.9.0;compiler=GCC 14;job=wordcount");
