@@ -25,7 +25,7 @@ struct RangeClosed {                       // first answer to CloseRange
   std::uint64_t records = 0;
   bool finished = false;
 };
-struct MadeBlock {
+struct MadeBlock {                         // key and input are a block's identity: blocks of one key and different inputs live side by side
   BlockKey key;
   std::uint64_t input_hash = 0;
 };
@@ -58,10 +58,10 @@ struct TaskRef {
 struct ArmCut { std::uint64_t batch = 0; std::int64_t after_us = 0; };  // answer with CutDue
 struct CloseRange { TaskRef ref; SplitKey split; std::string start; std::uint64_t max_records = 0; };
 struct ReadRange { TaskRef ref; Range range; };
-struct RunReduce { TaskRef ref; std::vector<BlockKey> inputs; std::uint64_t input_hash = 0; };  // inputs in merge order
+struct RunReduce { TaskRef ref; std::vector<MadeBlock> inputs; std::uint64_t input_hash = 0; };  // inputs in merge order
 struct CommitTask { TaskRef ref; };        // run the sinks on what the attempt computed
 struct DropTask { AttemptId attempt = 0; };  // whatever it computed is not needed (any more)
-struct PushBlocks { std::string runner; std::vector<BlockKey> blocks; };
+struct PushBlocks { std::string runner; std::vector<MadeBlock> blocks; };
 struct UpdatePeers { std::vector<Peer> peers; };
 struct ReleaseSplit { SplitKey split; };   // no longer ours: close the reader
 struct ReleaseSinks { TaskKey task; };     // no longer ours: close the writers

@@ -53,16 +53,16 @@ void RunnerCore::On(const RouteReceived& event) {
   actions_->push_back(UpdatePeers{route_.peers});
 
   // Reducers that moved need our blocks of every batch in flight.
-  std::map<std::string, std::vector<BlockKey>> pushes;
-  blocks_.ForEachProduced([&](const BlockKey& key, std::uint64_t) {
-    const StagePlan* stage = StageOfShuffle(key.shuffle);
+  std::map<std::string, std::vector<MadeBlock>> pushes;
+  blocks_.ForEachProduced([&](const MadeBlock& block) {
+    const StagePlan* stage = StageOfShuffle(block.key.shuffle);
     if (stage == nullptr) return;
-    const std::string owner = OwnerOfBlock(key);
-    const auto old = before.find({stage->id, key.reduce_partition});
+    const std::string owner = OwnerOfBlock(block.key);
+    const auto old = before.find({stage->id, block.key.reduce_partition});
     const bool moved = old == before.end() || old->second != owner;
-    if (moved && !owner.empty() && owner != self_) pushes[owner].push_back(key);
+    if (moved && !owner.empty() && owner != self_) pushes[owner].push_back(block);
   });
-  for (auto& [runner, keys] : pushes) actions_->push_back(PushBlocks{runner, std::move(keys)});
+  for (auto& [runner, blocks] : pushes) actions_->push_back(PushBlocks{runner, std::move(blocks)});
 }
 
 void RunnerCore::ForgetPartition(TaskKey key, Partition& partition) {
@@ -79,8 +79,8 @@ void RunnerCore::ForgetPartition(TaskKey key, Partition& partition) {
 
 void RunnerCore::On(const PeerReconnected& event) {
   PushBlocks push{event.runner, {}};
-  blocks_.ForEachProduced([&](const BlockKey& key, std::uint64_t) {
-    if (OwnerOfBlock(key) == event.runner) push.blocks.push_back(key);
+  blocks_.ForEachProduced([&](const MadeBlock& block) {
+    if (OwnerOfBlock(block.key) == event.runner) push.blocks.push_back(block);
   });
   if (!push.blocks.empty()) actions_->push_back(std::move(push));
 }
@@ -294,7 +294,7 @@ void RunnerCore::StartCompute(TaskKey key, Partition& partition, std::uint64_t b
     task.phase = Phase::kComputing;
     RunReduce run{ref, {}, task.input_hash};
     for (const NeededBlock& block : task.needed) {
-      run.inputs.push_back({batch, stage.root, block.stage, block.map_partition, key.partition});
+      run.inputs.push_back({{batch, stage.root, block.stage, block.map_partition, key.partition}, block.input_hash});
     }
     actions_->push_back(std::move(run));
   } else if (task.read_again) {
@@ -342,12 +342,7 @@ void RunnerCore::On(const TaskComputed& event) {
     } else {
       found.task->phase = Phase::kComputed;
     }
-    std::map<std::string, std::vector<BlockKey>> pushes;
-    for (const MadeBlock& block : event.blocks) {
-      if (const std::string owner = OwnerOfBlock(block.key); !owner.empty() && owner != self_) pushes[owner].push_back(block.key);
-    }
-    for (auto& [runner, keys] : pushes) actions_->push_back(PushBlocks{runner, std::move(keys)});
-    for (const MadeBlock& block : event.blocks) TakeBlock(block.key, block.input_hash, true);
+    TakeMade(event.blocks);
     if (event.lost_records > 0) actions_->push_back(ReportDone{{found.batch, {}, event.lost_records}});
   } else {
     actions_->push_back(DropTask{event.attempt});
@@ -393,11 +388,21 @@ void RunnerCore::MaybeReportDone(std::uint64_t batch) {
 // ---- blocks ----
 
 void RunnerCore::On(const BlockReceived& event) {
-  if (event.key.batch > committed_) TakeBlock(event.key, event.input_hash, false);
+  if (event.key.batch > committed_) TakeBlock({event.key, event.input_hash}, false);
 }
 
-void RunnerCore::TakeBlock(const BlockKey& key, std::uint64_t input_hash, bool produced) {
-  blocks_.Add(key, input_hash, produced);
+void RunnerCore::TakeMade(const std::vector<MadeBlock>& blocks) {
+  std::map<std::string, std::vector<MadeBlock>> pushes;
+  for (const MadeBlock& block : blocks) {
+    if (const std::string owner = OwnerOfBlock(block.key); !owner.empty() && owner != self_) pushes[owner].push_back(block);
+  }
+  for (auto& [runner, pushed] : pushes) actions_->push_back(PushBlocks{runner, std::move(pushed)});
+  for (const MadeBlock& block : blocks) TakeBlock(block, true);
+}
+
+void RunnerCore::TakeBlock(const MadeBlock& block, bool produced) {
+  const auto& [key, input_hash] = block;
+  blocks_.Add(block, produced);
   const StagePlan* stage = StageOfShuffle(key.shuffle);
   if (stage == nullptr) return;
   const TaskKey reducer{stage->id, key.reduce_partition};

@@ -86,7 +86,8 @@ class RunnerCore {
   void Restart(Task& task);
   void TakeCommitted(std::uint64_t batch);
   void ForgetPartition(TaskKey key, Partition& partition);
-  void TakeBlock(const BlockKey& key, std::uint64_t input_hash, bool produced);
+  void TakeMade(const std::vector<MadeBlock>& blocks);
+  void TakeBlock(const MadeBlock& block, bool produced);
   void Pump(TaskKey key);                   // starts whatever this partition can do next
   void StartCompute(TaskKey key, Partition& partition, std::uint64_t batch, Task& task);
   void MaybeReportDone(std::uint64_t batch);
