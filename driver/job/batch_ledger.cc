@@ -7,10 +7,12 @@ namespace {
 constexpr std::size_t kHistory = 1000;
 }
 
-void BatchLedger::Add(PlannedBatch planned, std::int64_t cut_us) {
+void BatchLedger::Add(PlannedBatch planned, std::int64_t cut_us, bool effects) {
   MR_CHECK(!pending_.contains(planned.batch));
   Pending& p = pending_[planned.batch];
   for (const TaskKey task : SinkTasks(plan_, planned.ranges)) p.waiting.insert(task);
+  p.effects = effects;
+  p.durable = !effects;
   p.figures = {planned.batch, planned.batch_time_us, cut_us, 0, 0, 0};
   for (const Range& range : planned.ranges) p.figures.records += range.records;
   p.planned = std::move(planned);
@@ -32,8 +34,8 @@ int BatchLedger::CountFailure(std::uint64_t batch, TaskKey task) {
   return ++failures_[{batch, task}];
 }
 
-std::vector<PlannedBatch> BatchLedger::TakeCommitted(std::int64_t now) {
-  std::vector<PlannedBatch> committed;
+std::vector<BatchLedger::Committed> BatchLedger::TakeCommitted(std::int64_t now) {
+  std::vector<Committed> committed;
   while (!pending_.empty()) {
     auto it = pending_.begin();
     Pending& p = it->second;
@@ -43,7 +45,7 @@ std::vector<PlannedBatch> BatchLedger::TakeCommitted(std::int64_t now) {
     history_.push_front(p.figures);
     if (history_.size() > kHistory) history_.pop_back();
     failures_.erase(failures_.begin(), failures_.upper_bound({it->first, TaskKey{UINT32_MAX, UINT32_MAX}}));
-    committed.push_back(std::move(p.planned));
+    committed.push_back({std::move(p.planned), p.effects});
     pending_.erase(it);
   }
   return committed;

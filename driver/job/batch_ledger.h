@@ -27,15 +27,19 @@ class BatchLedger {
  public:
   explicit BatchLedger(const JobPlan& plan) : plan_(plan) {}
 
-  // Adds a batch that waits for the journal.
-  void Add(PlannedBatch planned, std::int64_t cut_us);
+  // Adds a batch that waits for the journal; without effects it is in no journal and waits for nothing.
+  void Add(PlannedBatch planned, std::int64_t cut_us, bool effects);
   void MarkDurable(std::uint64_t batch);
   // Tasks of a batch that are done. Unknown batches and tasks are ignored (repeated reports).
   void MarkDone(std::uint64_t batch, const std::vector<TaskKey>& tasks);
   // Counts a failed attempt of a task (of a batch that may not be planned yet) and returns how many it has had.
   int CountFailure(std::uint64_t batch, TaskKey task);
+  struct Committed {
+    PlannedBatch planned;
+    bool effects = false;
+  };
   // Batches that are done and whose predecessors are committed, in order; they are removed. `now` is when.
-  std::vector<PlannedBatch> TakeCommitted(std::int64_t now);
+  std::vector<Committed> TakeCommitted(std::int64_t now);
 
   std::vector<Go> DurableGos() const;        // every batch that may run, ascending
   Go GoOf(std::uint64_t batch) const;
@@ -50,6 +54,7 @@ class BatchLedger {
  private:
   struct Pending {
     PlannedBatch planned;
+    bool effects = false;
     bool durable = false;
     std::set<TaskKey> waiting;
     BatchFigures figures;

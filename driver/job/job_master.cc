@@ -33,7 +33,7 @@ JobMaster::JobMaster(JobPlan plan, std::uint64_t epoch, JobLimits limits, const 
   committed_ = restored->committed;
   committed_records_ = restored->committed_records;
   for (const PlannedBatch& planned : restored->pending) {
-    batches_.Add(planned, planned.batch_time_us);
+    batches_.Add(planned, planned.batch_time_us, true);
     batches_.MarkDurable(planned.batch);
   }
 }
@@ -230,9 +230,7 @@ void JobMaster::MaybePlan() {
   splits_.Advance(planned.ranges);
   const bool effects = moved || AnyTaskRuns(plan_, planned.ranges);
   if (effects) actions_->push_back(AppendPlanned{planned});
-  const std::uint64_t batch = planned.batch;
-  batches_.Add(std::move(planned), cut_us);
-  if (!effects) batches_.MarkDurable(batch);
+  batches_.Add(std::move(planned), cut_us, effects);
 }
 
 void JobMaster::On(const PlanDurable& event) {
@@ -252,17 +250,16 @@ void JobMaster::On(const DoneReported& event) {
 }
 
 void JobMaster::CommitDone() {
-  for (const PlannedBatch& batch : batches_.TakeCommitted(now_)) {
+  for (const auto& [batch, effects] : batches_.TakeCommitted(now_)) {
     MR_CHECK(batch.batch > committed_);
     committed_ = batch.batch;
     for (const Range& range : batch.ranges) {
       committed_records_ += range.records;
       source_records_[range.key.source] += range.records;
     }
-    if (std::ranges::any_of(batch.ranges, [](const Range& r) { return r.end != r.start || r.finished; })) {
-      actions_->push_back(AppendCommitted{batch.batch});
-      runners_.Forgive();
-    }
+    if (!effects) continue;
+    actions_->push_back(AppendCommitted{batch.batch});
+    runners_.Forgive();
   }
   crashes_.erase(crashes_.begin(), crashes_.upper_bound(committed_));
 }
