@@ -24,6 +24,9 @@ constexpr std::array kPatterns = {
             "its certificate is not vouched for by our CA, or has expired: compare the CA files of both ends"},
     Pattern{"certificate verify failed",
             "its certificate is not vouched for by our CA, or has expired: compare the CA files of both ends"},
+    // A signature that does not fit: another CA of the same name.
+    Pattern{"asn1 encoding routines",
+            "its certificate is not vouched for by our CA, or has expired: compare the CA files of both ends"},
     Pattern{"WRONG_VERSION_NUMBER", "it does not speak TLS: is this the right port?"},
     Pattern{"wrong version number", "it does not speak TLS: is this the right port?"},
     Pattern{"packet length too long", "it does not speak TLS: is this the right port?"},

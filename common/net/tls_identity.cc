@@ -43,7 +43,7 @@ absl::Status CheckRole(const PeerName& name, std::string_view expected_role, con
 }
 
 absl::Status CheckUsages(X509* leaf, const PeerName& name, const std::string& where) {
-  if (X509_check_ca(leaf) != 0) {
+  if ((X509_get_extension_flags(leaf) & EXFLAG_CA) != 0) {
     return InvalidArgument(where,
                            ": it is the certificate of a CA and cannot be used by a process: issue one with CA:false");
   }
