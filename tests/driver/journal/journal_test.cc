@@ -235,10 +235,10 @@ TEST(Journal, CompactsWhileRecordsComeIn) {
     const absl::Status status = service->Rewrite("a", SnapshotRecord(appended).snapshot());
     EXPECT_TRUE(status.ok() || absl::IsUnavailable(status)) << status;  // unavailable: the test is over
   };
-  JournalService journal(options);
-  service = &journal;
-  ASSERT_TRUE(journal.OpenJob("a", dir / "a").ok());
-  ASSERT_TRUE(AppendAndWait(journal, "a", SnapshotRecord(0)).ok());
+  auto journal = std::make_unique<JournalService>(options);
+  service = journal.get();
+  ASSERT_TRUE(journal->OpenJob("a", dir / "a").ok());
+  ASSERT_TRUE(AppendAndWait(*journal, "a", SnapshotRecord(0)).ok());
   constexpr std::uint64_t kBatches = 3000;
   std::uint64_t acknowledged = 0;
   for (std::uint64_t batch = 1; batch <= kBatches; ++batch) {
@@ -246,7 +246,7 @@ TEST(Journal, CompactsWhileRecordsComeIn) {
     const bool wait = batch % 10 == 0;
     {
       std::lock_guard lock(mutex);
-      ASSERT_TRUE(journal.Append("a", Planned(batch, 50), wait ? result.done() : nullptr).ok());
+      ASSERT_TRUE(journal->Append("a", Planned(batch, 50), wait ? result.done() : nullptr).ok());
       appended = batch;
     }
     if (!wait) continue;
@@ -258,6 +258,7 @@ TEST(Journal, CompactsWhileRecordsComeIn) {
     }
   }
   EXPECT_EQ(acknowledged, kBatches);
+  journal.reset();
   EXPECT_GT(compactions.load(), 10);
   EXPECT_LT(std::filesystem::file_size(dir / "a/journal"), 3 * 4096u);
   ExpectContiguous(dir / "a", kBatches);
