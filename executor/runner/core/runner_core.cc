@@ -338,11 +338,11 @@ void RunnerCore::On(const TaskComputed& event) {
     const StagePlan& stage = plan_.stages[found.key.stage];
     if (stage.reads_source && !RangeRuns(stage, *found.task->range)) {
       actions_->push_back(DropTask{event.attempt});
-      found.partition->tasks.erase(found.batch);  // an empty range is no task
+      found.partition->tasks.erase(found.batch);  // an empty range is no task, and nobody waits for its blocks
     } else {
       found.task->phase = Phase::kComputed;
+      TakeMade(event.blocks);
     }
-    TakeMade(event.blocks);
     if (event.lost_records > 0) actions_->push_back(ReportDone{{found.batch, {}, event.lost_records}});
   } else {
     actions_->push_back(DropTask{event.attempt});
