@@ -61,7 +61,7 @@ std::optional<std::int64_t> JobMaster::next_wakeup() const {
   const auto sooner = [&](std::optional<std::int64_t> at) {
     if (at) next = std::min(next.value_or(*at), *at);
   };
-  if (state_ == JobState::kStarting) sooner(start_deadline_);
+  if (state_ == JobState::kStarting && start_deadline_ > now_) sooner(start_deadline_);  // past it, only an event can help
   sooner(stop_deadline_);
   if (cut_ && cut_->missing == 0) sooner(cut_->due_us);  // nobody reads: the batch closes by our clock
   return next;
