@@ -123,6 +123,7 @@ void JobMaster::Reroute() {
 }
 
 void JobMaster::SendRouteAndWork() {
+  mending_through_ = last_batch_ + (cut_ ? 1 : 0);
   for (const std::string& runner : runners_.up()) actions_->push_back(SendRoute{runner, route_.route()});
   for (const Go& go : batches_.DurableGos()) SendGo(go);
   SendCut();
@@ -250,7 +251,13 @@ void JobMaster::On(const DoneReported& event) {
 }
 
 void JobMaster::CommitDone() {
-  for (const auto& [batch, effects] : batches_.TakeCommitted(now_)) {
+  const std::vector<BatchLedger::Committed> done = batches_.TakeCommitted(now_);
+  // After a change of owners a runner may hold a task of a batch that ended without it, and keep later ones waiting behind it. Normally the
+  // next Go tells it in time; here there may be none.
+  if (!done.empty() && done.front().planned.batch <= mending_through_) {
+    for (const std::string& runner : runners_.up()) WorkFor(runner);
+  }
+  for (const auto& [batch, effects] : done) {
     MR_CHECK(batch.batch > committed_);
     committed_ = batch.batch;
     for (const Range& range : batch.ranges) {

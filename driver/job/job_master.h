@@ -117,6 +117,7 @@ class JobMaster {
   std::optional<OpenCut> cut_;
   std::uint64_t last_batch_ = 0;        // newest planned
   std::int64_t last_batch_time_us_ = 0;
+  std::uint64_t mending_through_ = 0;   // newest batch that a change of owners may have disturbed
   std::uint64_t committed_ = 0;
   std::uint64_t committed_records_ = 0;
   std::map<std::uint32_t, std::uint64_t> source_records_;

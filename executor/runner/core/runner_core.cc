@@ -98,11 +98,14 @@ void RunnerCore::TakeCommitted(std::uint64_t batch) {
   committed_ = batch;
   blocks_.DropThrough(batch);
   for (auto& [key, partition] : partitions_) {
+    bool unfinished = false;
     while (!partition.tasks.empty() && partition.tasks.begin()->first <= batch) {
       const Task& task = partition.tasks.begin()->second;
+      unfinished = unfinished || task.phase != Phase::kDone;
       if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
       partition.tasks.erase(partition.tasks.begin());
     }
+    if (unfinished) Pump(key);  // later tasks may have waited behind it
   }
   actions_->push_back(DropBlocks{batch});
 }
@@ -363,12 +366,16 @@ void RunnerCore::On(const TaskCommitted& event) {
 void RunnerCore::On(const TaskFailed& event) {
   const Found found = Find(event.attempt, true);
   if (found.task != nullptr) {
-    const bool was_closing = found.task->phase == Phase::kClosing;
-    found.task->phase = Phase::kFailed;
-    found.task->failed_version = route_.version;
     actions_->push_back(DropTask{event.attempt});
-    actions_->push_back(ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
-    if (was_closing) StopAwaiting(found.partition->split);
+    if (const Task& task = *found.task; task.range && !RangeRuns(plan_.stages[found.key.stage], *task.range)) {
+      found.partition->tasks.erase(found.batch);  // reported as empty and nobody waits for more: it must not hold back the next
+    } else {
+      const bool was_closing = task.phase == Phase::kClosing;
+      found.task->phase = Phase::kFailed;
+      found.task->failed_version = route_.version;
+      actions_->push_back(ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
+      if (was_closing) StopAwaiting(found.partition->split);
+    }
   }
   if (found.partition != nullptr) Pump(found.key);
 }

@@ -1,0 +1,94 @@
+// The driver daemon's composition root: its fields are its architecture, in the order in which they depend on each other. All decisions run on
+// the loop; the services only decode, authorise and post.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/event_loop.h"
+#include "common/io/artifact_store.h"
+#include "common/net/tls.h"
+#include "driver/cluster/executor_registry.h"
+#include "driver/jobs/live_job.h"
+#include "driver/journal/epoch.h"
+#include "driver/journal/journal.h"
+#include "driver/options.h"
+
+namespace grpc {
+class Server;
+}
+
+namespace millrace {
+
+class ClusterService;
+class ControlService;
+
+// A job library that has been uploaded and checked, on its way to becoming a job.
+struct Submission {
+  std::string name;  // empty: the library's
+  std::string sha256;
+  std::map<std::string, std::string> arguments;
+  std::uint64_t batch_interval_us = 0;
+};
+
+class Driver final : public JobHost {
+ public:
+  // Takes the data directory (FailedPrecondition when another driver has it), brings back its jobs, and listens. Errors name what to do.
+  static absl::StatusOr<std::unique_ptr<Driver>> Start(DriverOptions options);
+  ~Driver() override;
+
+  // Serves until Stop, which any thread may call.
+  void Run();
+  void Stop();
+
+  // ---- for the services; everything below on the loop thread unless told otherwise ----
+  EventLoop& loop() { return loop_; }                 // any thread
+  const TlsIdentity& identity() const { return identity_; }  // any thread
+  const ArtifactStore& artifacts() const { return artifacts_; }  // any thread
+  const DriverOptions& options() const { return options_; }  // any thread
+  std::uint64_t epoch() const { return term_.epoch(); }      // any thread
+  ExecutorRegistry& executors() { return executors_; }
+
+  // Plans and starts. `planned` is told when the plan is there; `done` gets the job, or INVALID_ARGUMENT with the planner's words …
+  void Submit(Submission submission, std::function<void()> planned, std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
+  // By id, name (the live one first, then the newest), or a unique beginning of the id. NotFound names what there is.
+  absl::StatusOr<std::shared_ptr<LiveJob>> FindJob(const std::string& reference) const;
+  std::shared_ptr<LiveJob> JobById(const std::string& id) const;
+  const std::map<std::string, std::shared_ptr<LiveJob>>& jobs() const { return jobs_; }
+  std::uint32_t RunnersOn(const std::string& executor) const;
+  absl::StatusOr<std::string> SignRunner(const v1::CertificateRequest& request);
+
+  void ExecutorRegistered(const v1::Register& info, const std::string& address, std::shared_ptr<ExecutorStream> stream);
+
+  // JobHost
+  void SendToExecutor(const std::string& executor, v1::ExecutorCommand command) override;
+  void JobEnded(const std::string& job_id) override;
+
+ private:
+  Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts);
+  absl::Status RecoverJobs();
+  absl::Status Listen();
+  void AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered);
+  void EverySecond();
+  void ForgetOldJobs();
+  std::string NewJobId();
+  std::string JobDir(const std::string& id) const;
+
+  const DriverOptions options_;
+  const TlsIdentity identity_;
+  const DriverTerm term_;
+  const ArtifactStore artifacts_;
+  EventLoop loop_;
+  JournalService journal_;
+  ExecutorRegistry executors_;
+  std::map<std::string, std::shared_ptr<LiveJob>> jobs_;  // by id
+  std::unique_ptr<ClusterService> cluster_service_;
+  std::unique_ptr<ControlService> control_service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace millrace

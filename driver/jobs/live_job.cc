@@ -1,0 +1,358 @@
+#include "driver/jobs/live_job.h"
+
+#include <algorithm>
+
+#include "common/dataflow/wire.h"
+#include "common/log.h"
+#include "common/status.h"
+
+namespace millrace {
+
+LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered)
+    : seams_(seams),
+      record_(std::move(record)),
+      master_(std::move(plan), seams.epoch, limits, recovered == nullptr ? nullptr : &recovered->snapshot) {
+  for (const v1::Operator& op : record_.plan.operators()) {
+    if (op.kind() != v1::OPERATOR_KIND_SINK) continue;
+    sink_names_[op.id()] = op.uid().empty() ? Concat(op.name(), "#", op.id()) : op.uid();
+    const auto limit = op.sink().options().find("limit");
+    if (limit != op.sink().options().end()) print_limits_[op.id()] = static_cast<std::uint32_t>(std::strtoul(limit->second.c_str(), nullptr, 10));
+  }
+  if (recovered != nullptr && HasEnded(recovered->state)) {
+    ended_ = true;
+    ended_state_ = recovered->state;
+    ended_error_ = recovered->error;
+    ended_time_us_ = recovered->ended_time_us;
+    return;
+  }
+  v1::durable::JournalRecord first;
+  *first.mutable_snapshot() = ToDurable(record_, master_.Snapshot());
+  if (recovered == nullptr) Journal(first, nullptr, Durability::kNow);
+}
+
+void LiveJob::Handle(const JobEvent& event) {
+  if (ended_) return;
+  std::vector<JobAction> actions;
+  master_.Step(seams_.loop.now_us(), event, &actions);
+  for (JobAction& action : actions) Carry(action);
+  if (ended_) return;
+  if (master_.state() != shown_state_) {
+    shown_state_ = master_.state();
+    log::Info("job state", {{"job", record_.id}, {"name", record_.name}, {"state", v1::JobState_Name(static_cast<v1::JobState>(shown_state_))}});
+    output_.StateChanged(Status(0, false));
+  }
+  ArmTimer();
+}
+
+void LiveJob::ArmTimer() {
+  const std::optional<std::int64_t> next = master_.next_wakeup();
+  if (!next || *next == armed_for_) return;
+  armed_for_ = *next;
+  seams_.loop.PostAt(*next, [self = weak_from_this(), at = *next] {
+    auto job = self.lock();
+    if (!job || job->armed_for_ != at) return;
+    job->armed_for_ = 0;
+    job->Handle(Tick{});
+  });
+}
+
+// ---- actions ----
+
+void LiveJob::Carry(JobAction& action) {
+  std::visit([this](auto& a) { Do(a); }, action);
+}
+
+void LiveJob::Do(StartRunner& action) {
+  Runner& runner = runners_[action.runner];
+  runner.executor = action.executor;
+  runner.last_heard_us = seams_.loop.now_us();
+  v1::ExecutorCommand command;
+  auto* start = command.mutable_start();
+  start->set_job_id(record_.id);
+  start->set_runner_id(action.runner);
+  start->set_sha256(record_.sha256);
+  start->set_name(record_.name);
+  start->mutable_arguments()->insert(record_.arguments.begin(), record_.arguments.end());
+  start->set_batch_interval_us(record_.batch_interval_us);
+  start->set_fingerprint(record_.plan.fingerprint());
+  seams_.host.SendToExecutor(action.executor, std::move(command));
+}
+
+void LiveJob::Do(StopRunner& action) {
+  v1::ExecutorCommand command;
+  command.mutable_stop()->set_job_id(record_.id);
+  command.mutable_stop()->set_runner_id(action.runner);
+  seams_.host.SendToExecutor(action.executor, std::move(command));
+}
+
+void LiveJob::SendToRunner(const std::string& runner, v1::RunnerCommand command) {
+  const auto it = runners_.find(runner);
+  if (it == runners_.end() || !it->second.stream) return;
+  command.set_epoch(seams_.epoch);
+  it->second.stream->Send(std::move(command));
+}
+
+void LiveJob::Do(SendRoute& action) {
+  v1::RunnerCommand command;
+  wire::ToProto(*action.route, command.mutable_route());
+  SendToRunner(action.runner, std::move(command));
+}
+
+void LiveJob::Do(SendWork& action) {
+  v1::RunnerCommand command;
+  wire::ToProto(action.work, command.mutable_work());
+  SendToRunner(action.runner, std::move(command));
+}
+
+void LiveJob::Do(SendEnumerate& action) {
+  v1::RunnerCommand command;
+  for (const std::uint32_t source : action.sources) command.mutable_enumerate()->add_sources(source);
+  SendToRunner(action.runner, std::move(command));
+}
+
+void LiveJob::Journal(const v1::durable::JournalRecord& record, JournalService::Done done, Durability durability) {
+  const absl::Status status = seams_.journal.Append(record_.id, record, std::move(done), durability);
+  if (!status.ok()) JournalBroke(status);
+}
+
+// A journal that cannot be written any more ends the job on this driver: going on would mean effects that no one could repeat. What it
+// had made durable is there for the next start.
+void LiveJob::JournalBroke(const absl::Status& status) {
+  if (!journal_error_.empty()) return;
+  journal_error_ = Message(status);
+  log::Error("journal broken", {{"job", record_.id}, {"error", journal_error_}});
+  seams_.loop.Post([self = weak_from_this()] {
+    if (auto job = self.lock()) job->Handle(StopRequested{true});
+  });
+}
+
+void LiveJob::Do(AppendSplits& action) { Journal(ToDurable(action), nullptr, Durability::kNow); }
+
+void LiveJob::Do(AppendPlanned& action) {
+  const std::uint64_t batch = action.planned.batch;
+  Journal(
+      ToDurable(action),
+      [self = weak_from_this(), &loop = seams_.loop, batch](absl::Status status) {
+        loop.Post([self, batch, status = std::move(status)] {
+          auto job = self.lock();
+          if (!job) return;
+          if (status.ok()) {
+            job->Handle(PlanDurable{batch});
+          } else {
+            job->JournalBroke(status);
+          }
+        });
+      },
+      Durability::kNow);
+}
+
+void LiveJob::Do(AppendCommitted& action) { Journal(ToDurable(action), nullptr, Durability::kLazy); }
+
+void LiveJob::Do(EndJob& action) {
+  ended_ = true;
+  ended_time_us_ = seams_.loop.now_us();
+  ended_state_ = journal_error_.empty() ? action.state : JobState::kFailed;
+  ended_error_ = journal_error_.empty() ? action.error : "journal: " + journal_error_;
+  if (journal_error_.empty()) {
+    (void)seams_.journal.Append(record_.id, ToDurable(action, ended_time_us_), nullptr);
+    (void)seams_.journal.CloseJob(record_.id);
+  }
+  for (auto& [id, runner] : runners_) {
+    if (runner.stream) runner.stream->Close(grpc::Status(grpc::StatusCode::ABORTED, "the job has ended"));
+  }
+  runners_.clear();
+  log::Info("job ended", {{"job", record_.id}, {"name", record_.name}, {"state", static_cast<int>(ended_state_)}, {"error", ended_error_}});
+  output_.Close(Status(0, false));
+  seams_.host.JobEnded(record_.id);
+}
+
+// ---- runners ----
+
+void LiveJob::ExecutorConnected(const std::string& executor, const std::vector<std::string>& its_runners) {
+  if (ended_) return;
+  // Runners that we believe to be there and that did not survive whatever broke the connection.
+  std::vector<std::string> gone;
+  for (const auto& [id, runner] : runners_) {
+    if (runner.executor == executor && std::ranges::find(its_runners, id) == its_runners.end()) gone.push_back(id);
+  }
+  for (const std::string& id : gone) LoseRunner(id, "the executor came back without it", std::nullopt);
+  Handle(ExecutorUp{executor});
+}
+
+absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerStream> stream) {
+  const auto it = runners_.find(hello.runner_id());
+  if (ended_ || it == runners_.end()) return FailedPrecondition("runner ", hello.runner_id(), " is not wanted any more");
+  if (hello.fingerprint() != record_.plan.fingerprint()) {
+    return InvalidArgument("runner ", hello.runner_id(), " builds another graph than the planner did: the job body must not depend on time, "
+                           "randomness or the machine");
+  }
+  it->second.stream = std::move(stream);
+  it->second.last_heard_us = seams_.loop.now_us();
+  Handle(RunnerUp{hello.runner_id(), hello.block_address()});
+  return absl::OkStatus();
+}
+
+void LiveJob::RunnerMessage(const std::string& id, const v1::RunnerMessage& message) {
+  const auto it = runners_.find(id);
+  if (ended_ || it == runners_.end()) return;
+  it->second.last_heard_us = seams_.loop.now_us();
+  switch (message.message_case()) {
+    case v1::RunnerMessage::kRanges:
+      return Handle(RangesReported{id, wire::FromProto(message.ranges())});
+    case v1::RunnerMessage::kDone:
+      return Handle(DoneReported{id, wire::FromProto(message.done())});
+    case v1::RunnerMessage::kFailure:
+      log::Warn("task failed", {{"job", record_.id}, {"runner", id}, {"batch", message.failure().batch()}, {"error", message.failure().error()}});
+      return Handle(FailureReported{id, wire::FromProto(message.failure())});
+    case v1::RunnerMessage::kSplits:
+      return Handle(SplitsReported{id, wire::FromProto(message.splits())});
+    case v1::RunnerMessage::kStatus:
+      it->second.status = message.status();
+      return;
+    case v1::RunnerMessage::kRows: {
+      const v1::ConsoleRows& in = message.rows();
+      v1::OutputRows rows;
+      rows.set_sink(in.sink());
+      rows.set_name(sink_names_[in.sink()]);
+      rows.set_batch(in.batch());
+      rows.set_batch_time_us(in.batch_time_us());
+      rows.set_partition(in.partition());
+      *rows.mutable_rows() = in.rows();
+      rows.set_total(in.total());
+      rows.set_limit(print_limits_[in.sink()]);
+      return output_.AddRows(std::move(rows));
+    }
+    case v1::RunnerMessage::kHello:
+    case v1::RunnerMessage::MESSAGE_NOT_SET:
+      return;
+  }
+}
+
+void LiveJob::RunnerDisconnected(const std::string& id, const RunnerStream* stream) {
+  const auto it = runners_.find(id);
+  if (ended_ || it == runners_.end() || it->second.stream.get() != stream) return;
+  it->second.stream.reset();
+  // Its executor knows how it ended, and tells at once; if that does not come, the runner is cut off.
+  seams_.loop.PostAt(seams_.loop.now_us() + seams_.runner_grace_us, [self = weak_from_this(), id] {
+    auto job = self.lock();
+    if (!job) return;
+    const auto runner = job->runners_.find(id);
+    if (runner != job->runners_.end() && !runner->second.stream) job->LoseRunner(id, "its connection to the driver broke", std::nullopt);
+  });
+}
+
+void LiveJob::RunnerExited(const v1::RunnerExited& exited) {
+  std::optional<Crash> crash;
+  if (exited.signal() != 0 && exited.in_operator()) crash = Crash{exited.signal(), exited.operator_id(), exited.batch()};
+  LoseRunner(exited.runner_id(), exited.detail(), crash);
+}
+
+void LiveJob::LoseRunner(const std::string& id, std::string reason, std::optional<Crash> crash) {
+  const auto it = runners_.find(id);
+  if (ended_ || it == runners_.end()) return;
+  log::Warn("runner lost", {{"job", record_.id}, {"runner", id}, {"reason", reason}});
+  StopRunner stop{it->second.executor, id};
+  if (it->second.stream) it->second.stream->Close(grpc::Status(grpc::StatusCode::ABORTED, "taken for lost"));
+  runners_.erase(it);
+  Do(stop);
+  Handle(RunnerLost{id, std::move(reason), crash});
+}
+
+bool LiveJob::RunsOn(const std::string& executor) const {
+  return std::ranges::any_of(runners_, [&](const auto& entry) { return entry.second.executor == executor && entry.second.stream; });
+}
+
+void LiveJob::CheckSilence() {
+  const std::int64_t limit = seams_.loop.now_us() - seams_.runner_silence_us;
+  std::vector<std::string> silent;
+  for (const auto& [id, runner] : runners_) {
+    if (runner.stream && runner.last_heard_us < limit) silent.push_back(id);
+  }
+  for (const std::string& id : silent) {
+    LoseRunner(id, Concat("nothing was heard of it for ", seams_.runner_silence_us / 1'000'000, " s"), std::nullopt);
+  }
+}
+
+void LiveJob::Compact() {
+  if (ended_) return;
+  const absl::Status status = seams_.journal.Rewrite(record_.id, ToDurable(record_, master_.Snapshot()));
+  if (!status.ok()) JournalBroke(status);
+}
+
+// ---- status ----
+
+std::string LiveJob::Notice() const {
+  if (ended_) return {};
+  if (std::string problem = seams_.journal.problem(record_.id); !problem.empty()) return "journal: " + problem;
+  if (std::string notice = master_.Notice(); !notice.empty()) return notice;
+  for (const auto& [id, runner] : runners_) {
+    if (!runner.status.storage_problem().empty()) return Concat(id, ": ", runner.status.storage_problem());
+    for (const auto& problem : runner.status.problems()) return Concat(master_.plan().Label(problem.source()), ": ", problem.text());
+  }
+  return {};
+}
+
+v1::JobStatus LiveJob::Status(std::uint32_t batches, bool with_plan) const {
+  v1::JobStatus out;
+  out.set_id(record_.id);
+  out.set_name(record_.name);
+  out.set_state(static_cast<v1::JobState>(ended_ ? ended_state_ : master_.state()));
+  out.set_error(ended_error_);
+  out.set_submitted_time_us(record_.submitted_time_us);
+  out.set_ended_time_us(ended_time_us_);
+  out.set_batch_interval_us(record_.plan.batch_interval_us());
+  out.set_batches_committed(master_.committed());
+  out.set_batches_pending(master_.batches().pending());
+  out.set_batches_late(master_.batches().late());
+  out.set_records(master_.committed_records());
+  out.set_runner_failures(master_.runners().total_failures());
+  out.set_task_retries(master_.batches().retries());
+  out.set_notice(Notice());
+  for (const std::string& executor : master_.runners().executors_up()) out.add_runners(executor);
+  static constexpr char kHex[] = "0123456789abcdef";
+  for (const char c : record_.sha256) {
+    out.mutable_artifact_sha256()->push_back(kHex[static_cast<unsigned char>(c) >> 4]);
+    out.mutable_artifact_sha256()->push_back(kHex[static_cast<unsigned char>(c) & 15]);
+  }
+  FillBatches(batches, &out);
+  FillSources(&out);
+  if (with_plan) *out.mutable_plan() = record_.plan;
+  return out;
+}
+
+void LiveJob::FillBatches(std::uint32_t wanted, v1::JobStatus* out) const {
+  const auto positive = [](std::int64_t us) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, us)); };
+  for (const BatchFigures& f : master_.batches().figures()) {
+    if (static_cast<std::uint32_t>(out->batches_size()) >= wanted) return;
+    auto* b = out->add_batches();
+    const std::int64_t until = f.committed_us == 0 ? seams_.loop.now_us() : f.committed_us;
+    b->set_batch(f.batch);
+    b->set_batch_time_us(f.due_us);
+    b->set_records(f.records);
+    b->set_scheduling_delay_us(positive(f.cut_us - f.due_us));
+    b->set_processing_us(positive(until - f.cut_us));
+    b->set_total_delay_us(positive(until - f.due_us));
+    b->set_committed(f.committed_us != 0);
+    b->set_retries(f.retries);
+  }
+}
+
+void LiveJob::FillSources(v1::JobStatus* out) const {
+  for (const SourcePlan& source : master_.plan().sources) {
+    auto* s = out->add_sources();
+    s->set_operator_id(source.op);
+    s->set_connector(source.connector);
+    s->set_description(source.description);
+    s->set_splits(static_cast<std::uint32_t>(master_.splits().count(source.op)));
+    s->set_records(master_.committed_records(source.op));
+    s->set_lost_records(source.replayable ? 0 : master_.lost_records());
+    s->set_problem(master_.splits().problem(source.op));
+    for (const auto& [id, runner] : runners_) {
+      for (const auto& problem : runner.status.problems()) {
+        if (problem.source() == source.op && s->problem().empty()) s->set_problem(problem.text());
+      }
+    }
+  }
+}
+
+}  // namespace millrace

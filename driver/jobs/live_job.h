@@ -1,0 +1,108 @@
+// A job in the driver: the shell around its JobMaster. Turns messages and timers into events, and actions into messages and journal records;
+// keeps what the status shows beyond the core's own knowledge. Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "common/net/stream.h"
+#include "driver/job/job_master.h"
+#include "driver/jobs/job_record.h"
+#include "driver/jobs/output_hub.h"
+#include "driver/journal/journal.h"
+#include "millrace/v1/cluster.pb.h"
+#include "millrace/v1/control.pb.h"
+
+namespace millrace {
+
+using RunnerStream = ServerStream<v1::RunnerMessage, v1::RunnerCommand>;
+
+// What a job needs of the driver around it.
+class JobHost {
+ public:
+  virtual ~JobHost() = default;
+  // Dropped when the executor is not connected: its loss is an event of its own.
+  virtual void SendToExecutor(const std::string& executor, v1::ExecutorCommand command) = 0;
+  virtual void JobEnded(const std::string& job_id) = 0;
+};
+
+struct JobSeams {
+  EventLoop& loop;           // all outlive the job
+  JournalService& journal;
+  JobHost& host;
+  std::uint64_t epoch = 0;
+  std::int64_t runner_silence_us = 5'000'000;  // without a message a runner is taken for lost
+  std::int64_t runner_grace_us = 1'000'000;    // between a broken stream and taking it for lost: its executor may know more
+};
+
+class LiveJob : public std::enable_shared_from_this<LiveJob> {
+ public:
+  // `recovered`: from the journal, for a job that is taken over.
+  LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered);
+
+  void Handle(const JobEvent& event);
+  void ExecutorConnected(const std::string& executor, const std::vector<std::string>& its_runners);
+  // InvalidArgument when the runner is not one of this job's or its plan is another.
+  absl::Status RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerStream> stream);
+  void RunnerMessage(const std::string& runner, const v1::RunnerMessage& message);
+  void RunnerDisconnected(const std::string& runner, const RunnerStream* stream);
+  void RunnerExited(const v1::RunnerExited& exited);
+  void CheckSilence();
+  void Compact();
+
+  v1::JobStatus Status(std::uint32_t batches, bool with_plan) const;
+  const JobRecord& record() const { return record_; }
+  bool ended() const { return ended_; }
+  bool HasRunner(const std::string& runner) const { return runners_.contains(runner); }
+  bool RunsOn(const std::string& executor) const;
+  OutputHub& output() { return output_; }
+
+ private:
+  struct Runner {
+    std::string executor;
+    std::shared_ptr<RunnerStream> stream;  // null until it has connected
+    std::int64_t last_heard_us = 0;
+    v1::RunnerStatus status;
+  };
+
+  void Carry(JobAction& action);
+  void Do(StartRunner& action);
+  void Do(StopRunner& action);
+  void Do(SendRoute& action);
+  void Do(SendWork& action);
+  void Do(SendEnumerate& action);
+  void Do(AppendSplits& action);
+  void Do(AppendPlanned& action);
+  void Do(AppendCommitted& action);
+  void Do(EndJob& action);
+  void Journal(const v1::durable::JournalRecord& record, JournalService::Done done, Durability durability);
+  void JournalBroke(const absl::Status& status);
+  void SendToRunner(const std::string& runner, v1::RunnerCommand command);
+  void LoseRunner(const std::string& runner, std::string reason, std::optional<Crash> crash);
+  void ArmTimer();
+  std::string Notice() const;
+  void FillBatches(std::uint32_t wanted, v1::JobStatus* out) const;
+  void FillSources(v1::JobStatus* out) const;
+
+  JobSeams seams_;
+  JobRecord record_;
+  JobMaster master_;
+  std::map<std::string, Runner> runners_;
+  OutputHub output_;
+  std::map<std::uint32_t, std::string> sink_names_;
+  std::map<std::uint32_t, std::uint32_t> print_limits_;
+  std::string journal_error_;
+  std::int64_t ended_time_us_ = 0;
+  bool ended_ = false;
+  JobState ended_state_ = JobState::kFailed;
+  std::string ended_error_;
+  JobState shown_state_ = JobState::kStarting;
+  std::int64_t armed_for_ = 0;
+};
+
+}  // namespace millrace

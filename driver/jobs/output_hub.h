@@ -1,0 +1,39 @@
+// What a job shows to people while it runs: rows of Print and lines of its runners' logs. Keeps the last ones in bounded rings and
+// hands new ones to whoever follows. Loop thread only; the writers themselves are thread-safe and drop when their client is slow.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+
+#include "common/net/server_writer.h"
+#include "millrace/v1/control.pb.h"
+
+namespace millrace {
+
+class OutputHub {
+ public:
+  using RowWriter = ServerWriter<v1::JobEvent>;
+  using LogWriter = ServerWriter<v1::LogLine>;
+
+  void AddRows(v1::OutputRows rows);
+  void AddLog(v1::LogLine line);
+  void StateChanged(const v1::JobStatus& status);
+  // Ends every stream.
+  void Close(const v1::JobStatus& status);
+
+  void Follow(std::shared_ptr<RowWriter> writer, const v1::JobStatus& status, bool ended);
+  void Unfollow(const RowWriter* writer);
+  void FollowLogs(std::shared_ptr<LogWriter> writer, std::uint32_t lines, bool follow);
+  void UnfollowLogs(const LogWriter* writer);
+
+ private:
+  std::deque<v1::OutputRows> rows_;
+  std::size_t row_bytes_ = 0;
+  std::deque<v1::LogLine> lines_;
+  std::list<std::shared_ptr<RowWriter>> followers_;
+  std::list<std::shared_ptr<LogWriter>> log_followers_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,30 @@
+// The executor's settings: one table says key, type, default and meaning; docs/millrace-executor.md lists them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/config/config.h"
+#include "common/log.h"
+#include "common/net/tls.h"
+
+namespace millrace {
+
+struct ExecutorOptions {
+  std::string driver;        // HOST:PORT
+  std::string host;          // under which peers reach this machine's runners
+  std::string data_dir;
+  std::uint32_t slots = 0;
+  std::uint64_t memory_bytes = 0;
+  std::string runner;        // path of millrace-runner
+  TlsFiles tls;
+  LogOptions log;
+};
+
+std::span<const OptionSpec> ExecutorOptionTable();
+absl::StatusOr<ExecutorOptions> ReadExecutorOptions(const std::string& file, const std::vector<std::string>& sets);
+
+}  // namespace millrace

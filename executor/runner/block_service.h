@@ -1,0 +1,40 @@
+// Takes the blocks that peers push: checks them, stores them, tells the core.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "common/block/block.h"
+#include "common/net/tls.h"
+#include "executor/blocks/block_store.h"
+#include "millrace/v1/block.grpc.pb.h"
+
+namespace millrace {
+
+class BlockService final : public v1::Blocks::CallbackService {
+ public:
+  using OnBlock = std::function<void(BlockKey key, std::uint64_t input_hash)>;  // on a gRPC thread
+
+  // All outlive the server.
+  BlockService(const TlsIdentity& identity, std::string job_id, BlockStore& store, OnBlock on_block)
+      : identity_(identity), job_id_(std::move(job_id)), store_(store), on_block_(std::move(on_block)) {}
+
+  grpc::ServerBidiReactor<v1::PushRequest, v1::PushReply>* Push(grpc::CallbackServerContext* context) override;
+
+  void NoteEpoch(std::uint64_t epoch) { epoch_ = epoch; }
+  std::uint64_t corrupt() const { return corrupt_; }
+
+ private:
+  // The blocks that arrived damaged; an error when there is no room for one.
+  absl::StatusOr<v1::PushReply> Take(v1::PushRequest request);
+
+  const TlsIdentity& identity_;
+  const std::string job_id_;
+  BlockStore& store_;
+  const OnBlock on_block_;
+  std::atomic<std::uint64_t> epoch_{0};
+  std::atomic<std::uint64_t> corrupt_{0};
+};
+
+}  // namespace millrace

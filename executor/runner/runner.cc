@@ -1,0 +1,365 @@
+#include "executor/runner/runner.h"
+
+#include <algorithm>
+
+#include "common/dataflow/wire.h"
+#include "common/log.h"
+#include "common/net/server.h"
+#include "common/status.h"
+#include "executor/runner/crash_handler.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kReadRetry = 500'000;
+constexpr std::size_t kCommitters = 8;
+
+// Columns of a job that a host name or address with a port needs: brackets around IPv6.
+std::string HostPort(const std::string& host, int port) {
+  return host.find(':') == std::string::npos ? Concat(host, ":", port) : Concat("[", host, "]:", port);
+}
+
+bool IsPermanent(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsPermissionDenied(status);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(v1::RunnerBootstrap bootstrap, const std::string& library_path, CrashPage* crash) {
+  const engine::JobParameters parameters{
+      bootstrap.name(), {bootstrap.arguments().begin(), bootstrap.arguments().end()}, bootstrap.batch_interval_us()};
+  MR_ASSIGN_OR_RETURN(LoadedJob job, LoadJob(library_path, parameters));
+  if (job.plan.fingerprint() != bootstrap.fingerprint()) {
+    return InvalidArgument("the job builds another graph here than when it was planned: its body must not depend on time, randomness or the machine");
+  }
+  MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(job.plan));
+  MR_ASSIGN_OR_RETURN(TlsIdentity identity, MakeIdentity(bootstrap.key_pem(), bootstrap.chain_pem(), bootstrap.ca_pem(), "runner"));
+  auto runner = std::unique_ptr<Runner>(new Runner(std::move(bootstrap), std::move(identity), std::move(job), std::move(plan), crash));
+  MR_RETURN_IF_ERROR(runner->Open());
+  return runner;
+}
+
+Runner::Runner(v1::RunnerBootstrap bootstrap, TlsIdentity identity, LoadedJob job, JobPlan plan, CrashPage* crash)
+    : bootstrap_(std::move(bootstrap)),
+      identity_(std::move(identity)),
+      job_(std::move(job)),
+      plan_(std::move(plan)),
+      crash_(crash),
+      core_(plan_, bootstrap_.runner_id()),
+      blocks_({.dir = bootstrap_.data_dir() + "/blocks", .memory_budget_bytes = bootstrap_.memory_bytes()}),
+      block_service_(identity_, bootstrap_.job_id(), blocks_,
+                     [this](BlockKey key, std::uint64_t input_hash) { PostEvent(runner::BlockReceived{key, input_hash}); }),
+      peers_(
+          loop_, identity_, bootstrap_.job_id(), bootstrap_.runner_id(),
+          [this](const std::string& peer) { Step(runner::PeerReconnected{peer}); },
+          [this](const std::string& peer, std::vector<runner::MadeBlock> blocks) { Do(runner::PushBlocks{peer, std::move(blocks)}); }) {}
+
+Runner::~Runner() = default;
+
+absl::Status Runner::Open() {
+  MR_ASSIGN_OR_RETURN(sources_, SourceHost::Make(job_.program->description(), bootstrap_.job_id(), [this](SplitReport report) {
+                        v1::RunnerMessage message;
+                        wire::ToProto(report, message.mutable_splits());
+                        loop_.Post([this, message = std::move(message)]() mutable { Report(std::move(message)); });
+                      }));
+  MR_ASSIGN_OR_RETURN(sinks_, SinkHost::Make(job_.program->description(), bootstrap_.job_id()));
+  MR_ASSIGN_OR_RETURN(server_, StartServer(HostPort(bootstrap_.host(), 0), identity_, "executor.host", {&block_service_}, &block_port_));
+  workers_ = std::make_unique<WorkerPool>("worker", std::max(1U, bootstrap_.slots()), PrepareThreadForCrash);
+  committers_ = std::make_unique<WorkerPool>("committer", kCommitters, PrepareThreadForCrash);
+  ConnectDriver();
+  return absl::OkStatus();
+}
+
+void Runner::Run() {
+  loop_.Post([this] { ReportStatus(); });
+  loop_.Run();
+  EndRunner(crash_, "the control thread ended", 1);
+}
+
+// ---- the driver ----
+
+void Runner::ConnectDriver() {
+  channel_ = MakeChannel(bootstrap_.driver(), identity_, "driver");
+  stub_ = v1::Cluster::NewStub(channel_);
+  driver_ = DriverStream::Make({
+      .on_message =
+          [this](v1::RunnerCommand command, std::function<void()> next) {
+            loop_.Post([this, command = std::move(command), next = std::move(next)] {
+              Handle(command);
+              next();
+            });
+          },
+      .on_closed =
+          [this](const grpc::Status& status) {
+            // Without the driver a runner can do nothing that counts; its executor starts another when it is wanted.
+            EndRunner(crash_, Concat("lost the driver: ", ExplainConnectFailure(status, bootstrap_.driver())).c_str(), 0);
+          },
+  });
+  driver_->context().set_wait_for_ready(false);
+  driver_->Start([this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Runner(context, reactor); });
+  v1::RunnerMessage message;
+  auto* hello = message.mutable_hello();
+  hello->set_job_id(bootstrap_.job_id());
+  hello->set_runner_id(bootstrap_.runner_id());
+  hello->set_block_address(HostPort(bootstrap_.host(), block_port_));
+  hello->set_fingerprint(job_.plan.fingerprint());
+  hello->set_slots(bootstrap_.slots());
+  Report(std::move(message));
+}
+
+void Runner::Report(v1::RunnerMessage message) { driver_->Send(std::move(message)); }
+
+void Runner::Handle(const v1::RunnerCommand& command) {
+  if (command.epoch() < epoch_) {
+    log::Warn("command of an older driver term refused", {{"epoch", command.epoch()}, {"newest", epoch_}});
+    return;
+  }
+  epoch_ = command.epoch();
+  block_service_.NoteEpoch(epoch_);
+  if (command.has_route()) {
+    auto route = wire::FromProto(command.route());
+    if (!route.ok()) return log::Error("bad route", {{"why", Message(route.status())}});
+    Step(runner::RouteReceived{*std::move(route)});
+  } else if (command.has_work()) {
+    Step(runner::WorkReceived{wire::FromProto(command.work())});
+  } else if (command.has_enumerate()) {
+    sources_->Enumerate({command.enumerate().sources().begin(), command.enumerate().sources().end()});
+  }
+}
+
+void Runner::ReportStatus() {
+  v1::RunnerMessage message;
+  auto* status = message.mutable_status();
+  const BlockStoreStats stats = blocks_.Stats();
+  status->set_block_memory_bytes(stats.memory_bytes);
+  status->set_block_disk_bytes(stats.disk_bytes);
+  status->set_corrupt_blocks(stats.corrupt + block_service_.corrupt());
+  status->set_storage_problem(blocks_.Problem());
+  auto problems = sources_->Problems();
+  std::ranges::move(sinks_->Problems(), std::back_inserter(problems));
+  for (auto& [op, text] : problems) {
+    auto* problem = status->add_problems();
+    problem->set_source(op);
+    problem->set_text(std::move(text));
+  }
+  Report(std::move(message));
+  loop_.PostAt(loop_.now_us() + kSecond, [this] { ReportStatus(); });
+}
+
+// ---- the core ----
+
+void Runner::Step(const runner::Event& event) {
+  std::vector<runner::Action> actions;
+  core_.Step(event, &actions);
+  for (const runner::Action& action : actions) std::visit([this](const auto& a) { Do(a); }, action);
+}
+
+void Runner::PostEvent(runner::Event event) {
+  loop_.Post([this, event = std::move(event)] { Step(event); });
+}
+
+void Runner::Do(const runner::ArmCut& action) {
+  loop_.PostAt(loop_.now_us() + action.after_us, [this, batch = action.batch] { Step(runner::CutDue{batch}); });
+}
+
+void Runner::Do(const runner::CloseRange& action) {
+  working_.insert(action.ref.attempt);
+  workers_->Post([this, action, epoch = epoch_] { CloseAndMap(action, epoch); });
+}
+
+void Runner::Do(const runner::ReadRange& action) {
+  working_.insert(action.ref.attempt);
+  workers_->Post([this, action, epoch = epoch_] { ReadAndMap(action, epoch); });
+}
+
+void Runner::Do(const runner::RunReduce& action) {
+  working_.insert(action.ref.attempt);
+  workers_->Post([this, action, epoch = epoch_] { Reduce(action, epoch); });
+}
+
+void Runner::Do(const runner::CommitTask& action) {
+  const auto run = computed_.find(action.ref.attempt);
+  MR_CHECK(run != computed_.end());
+  committers_->Post([this, run = run->second, epoch = epoch_] { Commit(run, epoch); });
+}
+
+void Runner::Do(const runner::DropTask& action) {
+  computed_.erase(action.attempt);
+  if (working_.contains(action.attempt)) dropped_.insert(action.attempt);
+}
+
+void Runner::Do(const runner::PushBlocks& action) {
+  workers_->Post([this, action, epoch = epoch_] {
+    std::vector<std::shared_ptr<const Block>> found;
+    for (const runner::MadeBlock& wanted : action.blocks) {
+      auto block = GetBlock(wanted);
+      if (block.ok()) found.push_back(*std::move(block));  // else its batch is committed, or it will be made again
+    }
+    loop_.Post([this, runner = action.runner, epoch, found = std::move(found)]() mutable { peers_.Push(runner, epoch, std::move(found)); });
+  });
+}
+
+void Runner::Do(const runner::UpdatePeers& action) { peers_.Update(action.peers); }
+void Runner::Do(const runner::ReleaseSplit& action) { sources_->Release(action.split); }
+void Runner::Do(const runner::ReleaseSinks& action) { sinks_->Release(action.task); }
+
+void Runner::Do(const runner::DropBlocks& action) {
+  workers_->Post([this, through = action.through] { blocks_.DropThrough(through); });
+}
+
+void Runner::Do(const runner::ReportRanges& action) {
+  v1::RunnerMessage message;
+  wire::ToProto(action.report, message.mutable_ranges());
+  Report(std::move(message));
+}
+
+void Runner::Do(const runner::ReportDone& action) {
+  v1::RunnerMessage message;
+  wire::ToProto(action.done, message.mutable_done());
+  Report(std::move(message));
+}
+
+void Runner::Do(const runner::ReportFailure& action) {
+  v1::RunnerMessage message;
+  wire::ToProto(action.failure, message.mutable_failure());
+  Report(std::move(message));
+}
+
+// ---- on workers ----
+
+absl::StatusOr<std::shared_ptr<const Block>> Runner::GetBlock(const runner::MadeBlock& wanted) {
+  MR_ASSIGN_OR_RETURN(auto block, blocks_.Get(wanted.key));
+  if (block->input_hash != wanted.input_hash) return NotFound(ToString(wanted.key), " is here, but made from another input");
+  return block;
+}
+
+void Runner::Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent) {
+  loop_.Post([this, attempt = ref.attempt, op, error = std::move(error), permanent] {
+    working_.erase(attempt);
+    dropped_.erase(attempt);
+    Step(runner::TaskFailed{attempt, op, error, permanent});
+  });
+}
+
+template <class Feed>
+void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch, Feed&& feed) {
+  auto run = std::make_shared<TaskRun>(*job_.program, plan_.name, ref, epoch, input_hash);
+  if (auto error = run->Compute(feed)) return Fail(ref, error->op, std::move(error->text), false);
+  runner::TaskComputed computed{ref.attempt, {}, lost};
+  for (const auto& block : run->TakeBlocks()) {
+    if (const absl::Status status = blocks_.Put(block, Keep::kNeeded); !status.ok()) return Fail(ref, plan_.stages[ref.task.stage].root, Message(status), false);
+    computed.blocks.push_back({block->key, block->input_hash});
+  }
+  loop_.Post([this, run = std::move(run), computed = std::move(computed)]() mutable {
+    working_.erase(computed.attempt);
+    const bool wanted = dropped_.erase(computed.attempt) == 0 && !plan_.stages[run->ref().task.stage].sinks.empty();
+    if (wanted) computed_[computed.attempt] = std::move(run);
+    Step(computed);
+  });
+}
+
+void Runner::Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost, std::uint64_t epoch) {
+  Compute(ref, RangeHash(range), lost, epoch, [&](engine::Task& task) {
+    if (records == nullptr) return;
+    for (auto chunk = records->Next(); !chunk.empty(); chunk = records->Next()) task.Records(chunk);
+  });
+}
+
+void Runner::CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch) {
+  const std::uint32_t source = plan_.stages[action.ref.task.stage].root;
+  auto closed = sources_->Close(action.split, action.start, action.max_records);
+  if (!closed.ok() && !absl::IsUnavailable(closed.status())) return Fail(action.ref, source, Message(closed.status()), IsPermanent(closed.status()));
+  ClosedRange range;
+  range.end = action.start;  // a source out of reach holds nothing back: its part of the batch is empty
+  if (closed.ok()) range = *std::move(closed);
+  const Range named{action.split, action.ref.task.partition, action.start, range.end, range.records, range.finished};
+  PostEvent(runner::RangeClosed{action.ref.attempt, range.end, range.records, range.finished});
+  if (RangeRuns(plan_.stages[action.ref.task.stage], named)) return Map(action.ref, named, range.data.get(), 0, epoch);
+  loop_.Post([this, attempt = action.ref.attempt] {
+    working_.erase(attempt);
+    dropped_.erase(attempt);
+    Step(runner::TaskComputed{attempt, {}, 0});
+  });
+}
+
+void Runner::ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch) {
+  const std::uint32_t source = plan_.stages[action.ref.task.stage].root;
+  std::unique_ptr<RecordBatch> records;
+  std::uint64_t lost = 0;
+  if (action.range.start != action.range.end) {
+    auto read = sources_->Read(action.range);
+    if (absl::IsUnavailable(read.status())) {
+      loop_.PostAt(loop_.now_us() + kReadRetry, [this, action] {
+        if (dropped_.erase(action.ref.attempt) == 0) return Do(action);
+        working_.erase(action.ref.attempt);
+        Step(runner::TaskComputed{action.ref.attempt, {}, 0});
+      });
+      return;
+    }
+    if (read.ok()) {
+      records = *std::move(read);
+    } else if (!sources_->replayable(source)) {
+      lost = action.range.records;  // gone with the runner that had received it: counted, shown, and the batch goes on
+    } else {
+      return Fail(action.ref, source, Message(read.status()), IsPermanent(read.status()));
+    }
+  }
+  Map(action.ref, action.range, records.get(), lost, epoch);
+}
+
+void Runner::Reduce(const runner::RunReduce& action, std::uint64_t epoch) {
+  std::vector<std::shared_ptr<const Block>> inputs;
+  for (const runner::MadeBlock& input : action.inputs) {
+    auto block = GetBlock(input);
+    if (!block.ok()) return Fail(action.ref, plan_.stages[action.ref.task.stage].root, Message(block.status()), false);
+    inputs.push_back(*std::move(block));
+  }
+  Compute(action.ref, action.input_hash, 0, epoch, [&](engine::Task& task) {
+    for (const auto& block : inputs) {
+      if (block->records > 0) task.Block(block->data);
+    }
+  });
+}
+
+// ---- on committers ----
+
+void Runner::SendConsoleRows(TaskRun& run, std::uint32_t sink) {
+  v1::RunnerMessage message;
+  auto* rows = message.mutable_rows();
+  rows->set_sink(sink);
+  rows->set_batch(run.ref().batch);
+  rows->set_batch_time_us(run.ref().batch_time_us);
+  rows->set_partition(run.ref().task.partition);
+  std::uint64_t total = 0;
+  bool cut = false;
+  for (const engine::SinkRow& row : run.rows(sink).rows()) {
+    if (row.has_key && row.key == "total") {  // the last row, when not all are sent
+      total = std::strtoull(std::string(row.value).c_str(), nullptr, 10);
+      cut = true;
+    } else {
+      rows->add_rows(std::string(row.value));
+    }
+  }
+  rows->set_total(cut ? total : static_cast<std::uint64_t>(rows->rows_size()));
+  loop_.Post([this, message = std::move(message)]() mutable { Report(std::move(message)); });
+}
+
+absl::Status Runner::CommitSink(TaskRun& run, std::uint32_t sink, std::uint64_t epoch) {
+  if (sinks_->Has(sink)) return sinks_->Commit(sink, run.ref(), epoch, run.rows(sink));
+  if (job_.program->description().operators[sink].connector == "console") {
+    SendConsoleRows(run, sink);
+    return absl::OkStatus();
+  }
+  if (auto error = run.RunFunction(sink)) return Internal(error->text);
+  return absl::OkStatus();
+}
+
+void Runner::Commit(const std::shared_ptr<TaskRun>& run, std::uint64_t epoch) {
+  for (const std::uint32_t sink : plan_.stages[run->ref().task.stage].sinks) {
+    if (const absl::Status status = CommitSink(*run, sink, epoch); !status.ok()) return Fail(run->ref(), sink, Message(status), IsPermanent(status));
+  }
+  PostEvent(runner::TaskCommitted{run->ref().attempt});
+}
+
+}  // namespace millrace

@@ -1,0 +1,129 @@
+#include "executor/runner/source_host.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "common/log.h"
+#include "common/status.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::chrono::milliseconds kListRetry{1000};
+
+bool IsPermanent(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsPermissionDenied(status);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SourceHost>> SourceHost::Make(const engine::GraphDescription& graph, const std::string& job_id,
+                                                             OnSplits on_splits) {
+  auto host = std::unique_ptr<SourceHost>(new SourceHost(std::move(on_splits)));
+  for (const engine::StageDescription& stage : graph.stages) {
+    const engine::OperatorDescription& op = graph.operators[stage.root];
+    if (op.kind != engine::OperatorKind::kSource) continue;
+    auto source = MakeSource(op, job_id);
+    if (!source.ok()) return Annotate(source.status(), op.name, " at ", op.location);
+    Entry& entry = host->sources_[op.id];
+    entry.source = *std::move(source);
+    entry.replayable = op.replayable;
+  }
+  return host;
+}
+
+SourceHost::~SourceHost() {
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [op, entry] : sources_) entry.listing = false;
+  }
+  wake_.notify_all();
+  for (auto& [op, entry] : sources_) {
+    if (entry.lister.joinable()) entry.lister.join();
+  }
+}
+
+std::shared_ptr<SourceHost::Reader> SourceHost::ReaderOf(const SplitKey& split) {
+  std::lock_guard lock(mutex_);
+  auto& reader = readers_[split];
+  if (!reader) reader = std::make_shared<Reader>();
+  return reader;
+}
+
+absl::Status SourceHost::Open(Reader& reader, const SplitKey& split, std::string_view start) {
+  if (reader.reader) return absl::OkStatus();
+  MR_ASSIGN_OR_RETURN(reader.reader, sources_.at(split.source).source->OpenSplit(split.split, start));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ClosedRange> SourceHost::Close(const SplitKey& split, std::string_view start, std::uint64_t max_records) {
+  const auto reader = ReaderOf(split);
+  std::lock_guard lock(reader->mutex);  // a reader that was released and is asked for again may still be in use
+  MR_RETURN_IF_ERROR(Open(*reader, split, start));
+  return reader->reader->Close(start, max_records);
+}
+
+absl::StatusOr<std::unique_ptr<RecordBatch>> SourceHost::Read(const Range& range) {
+  const auto reader = ReaderOf(range.key);
+  std::lock_guard lock(reader->mutex);
+  MR_RETURN_IF_ERROR(Open(*reader, range.key, range.start));
+  return reader->reader->Read(range.start, range.end);
+}
+
+void SourceHost::Release(const SplitKey& split) {
+  std::lock_guard lock(mutex_);
+  readers_.erase(split);  // closed when the worker that may still use it lets go
+}
+
+void SourceHost::Enumerate(const std::vector<std::uint32_t>& wanted) {
+  for (auto& [op, entry] : sources_) {
+    const bool list = std::ranges::find(wanted, op) != wanted.end();
+    bool begin = false;
+    {
+      std::lock_guard lock(mutex_);
+      begin = list && !entry.listing;
+      entry.listing = list;
+    }
+    wake_.notify_all();
+    if (!begin) continue;
+    if (entry.lister.joinable()) entry.lister.join();
+    entry.lister = std::thread([this, op = op, &entry = entry] { List(op, entry); });
+  }
+}
+
+void SourceHost::List(std::uint32_t op, Entry& entry) {
+  for (;;) {
+    const auto listed = entry.source->ListSplits();
+    SplitReport report;
+    report.source = op;
+    if (listed.ok()) {
+      for (const SplitStart& split : listed->splits) report.splits.push_back({split.split, split.start});
+      report.complete = listed->complete;
+    } else {
+      report.problem = Message(listed.status());
+      report.permanent = IsPermanent(listed.status());
+      log::Warn("cannot list splits", {{"operator", op}, {"why", report.problem}});
+    }
+    const bool complete = report.complete;
+    on_splits_(std::move(report));
+    std::unique_lock lock(mutex_);
+    if (!entry.listing) return;
+    const auto wait = listed.ok() ? std::chrono::milliseconds(entry.source->discovery_interval_ms()) : kListRetry;
+    if (complete) {
+      wake_.wait(lock, [&] { return !entry.listing; });
+    } else {
+      wake_.wait_for(lock, wait, [&] { return !entry.listing; });
+    }
+    if (!entry.listing) return;
+  }
+}
+
+std::vector<std::pair<std::uint32_t, std::string>> SourceHost::Problems() const {
+  std::vector<std::pair<std::uint32_t, std::string>> problems;
+  for (const auto& [op, entry] : sources_) {
+    if (std::string text = entry.source->Problem(); !text.empty()) problems.emplace_back(op, std::move(text));
+  }
+  return problems;
+}
+
+}  // namespace millrace

@@ -1,0 +1,63 @@
+// The sources of a job in this runner: one Source per operator, one reader per split that is ours, and the listing of splits when the driver
+// has asked this runner for it.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/dataflow/messages.h"
+#include "executor/connectors/source.h"
+
+namespace millrace {
+
+class SourceHost {
+ public:
+  using OnSplits = std::function<void(SplitReport report)>;  // on a thread of the host's
+
+  // InvalidArgument when an option is wrong.
+  static absl::StatusOr<std::unique_ptr<SourceHost>> Make(const engine::GraphDescription& graph, const std::string& job_id, OnSplits on_splits);
+  ~SourceHost();
+
+  // Both on workers, one at a time for a split. Unavailable: try again later.
+  absl::StatusOr<ClosedRange> Close(const SplitKey& split, std::string_view start, std::uint64_t max_records);
+  absl::StatusOr<std::unique_ptr<RecordBatch>> Read(const Range& range);
+  void Release(const SplitKey& split);
+  bool replayable(std::uint32_t source) const { return sources_.at(source).replayable; }
+
+  // Begins to list the splits of these sources, and stops listing those of others.
+  void Enumerate(const std::vector<std::uint32_t>& sources);
+  // (operator, text) of what is wrong now.
+  std::vector<std::pair<std::uint32_t, std::string>> Problems() const;
+
+ private:
+  struct Reader {
+    std::mutex mutex;
+    std::unique_ptr<SplitReader> reader;
+  };
+  struct Entry {
+    std::unique_ptr<Source> source;
+    bool replayable = true;
+    std::thread lister;
+    bool listing = false;  // guarded by mutex_
+  };
+
+  explicit SourceHost(OnSplits on_splits) : on_splits_(std::move(on_splits)) {}
+  std::shared_ptr<Reader> ReaderOf(const SplitKey& split);
+  absl::Status Open(Reader& reader, const SplitKey& split, std::string_view start);
+  void List(std::uint32_t op, Entry& entry);
+
+  const OnSplits on_splits_;
+  std::map<std::uint32_t, Entry> sources_;  // fixed after Make
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<SplitKey, std::shared_ptr<Reader>> readers_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,61 @@
+// One attempt at a task, on a worker: feeds the job's code, collects the blocks and rows it makes, and catches what it throws.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/block/block.h"
+#include "executor/connectors/sink.h"
+#include "executor/runner/core/events.h"
+#include "millrace/engine.h"
+
+namespace millrace {
+
+// What user code threw, and where.
+struct TaskError {
+  std::uint32_t op = 0;
+  std::string text;
+};
+
+class TaskRun final : private engine::TaskOutput {
+ public:
+  // `input_hash` names the input in the blocks that are made. Throws what the job's code throws.
+  TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref, std::uint64_t epoch, std::uint64_t input_hash);
+  ~TaskRun() override;
+
+  // Feeds and finishes. The error is what user code threw.
+  template <class Feed>
+  std::optional<TaskError> Compute(Feed&& feed) {
+    return Guard([&] {
+      feed(*task_);
+      task_->Finish();
+    });
+  }
+  // Runs a ForEachBatch function on what was collected.
+  std::optional<TaskError> RunFunction(std::uint32_t sink) {
+    return Guard([&] { task_->RunFunction(sink); });
+  }
+
+  std::vector<std::shared_ptr<const millrace::Block>> TakeBlocks() { return std::move(blocks_); }
+  const RowBuffer& rows(std::uint32_t sink) { return rows_[sink]; }
+  const runner::TaskRef& ref() const { return ref_; }
+
+ private:
+  void Block(std::uint32_t shuffle, std::uint32_t partition, std::string data, std::uint64_t records) override;
+  void Rows(std::uint32_t sink, std::span<const engine::SinkRow> rows) override;
+  std::optional<TaskError> Guard(const std::function<void()>& call);
+
+  const runner::TaskRef ref_;
+  const std::uint64_t input_hash_;
+  volatile std::uint32_t current_operator_ = 0;
+  std::unique_ptr<engine::Task> task_;
+  std::vector<std::shared_ptr<const millrace::Block>> blocks_;
+  std::map<std::uint32_t, RowBuffer> rows_;
+};
+
+}  // namespace millrace
