@@ -29,6 +29,15 @@ absl::Status Config::Set(const char* name, const std::string& value) {
   return InvalidArgument(std::string_view(why.data()), hint);
 }
 
+std::uint64_t Config::Number(const char* name) const {
+  std::array<char, 32> text{};
+  std::size_t size = text.size();
+  std::uint64_t value = 0;
+  const bool known = rd_kafka_conf_get(conf_.get(), name, text.data(), &size) == RD_KAFKA_CONF_OK;
+  MR_CHECK(known && ParseNumber(text.data(), value));
+  return value;
+}
+
 absl::Status Config::SetFromOptions(const OptionReader& reader, const engine::Options& options,
                                     std::span<const RefusedProperty> refused) {
   for (const auto& [option, value] : options) {

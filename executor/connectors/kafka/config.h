@@ -34,6 +34,8 @@ class Config {
   absl::Status Set(const char* name, const std::string& value);
   absl::Status SetFromOptions(const OptionReader& reader, const engine::Options& options,
                               std::span<const RefusedProperty> refused);
+  // The value of a numeric property as it now stands.
+  std::uint64_t Number(const char* name) const;
   rd_kafka_conf_t* get() const { return conf_.get(); }
   rd_kafka_conf_t* release() { return conf_.release(); }
 

@@ -60,12 +60,12 @@ constexpr std::array<std::array<const char*, 2>, 13> kDefaults = {{
 
 class KafkaSource : public Source {
  public:
-  KafkaSource(std::shared_ptr<kafka::Client> client, std::vector<std::string> topics, kafka::StartPosition start,
-              std::uint64_t max_records, std::int64_t interval_ms)
-      : client_(std::move(client)),
+  KafkaSource(std::shared_ptr<const kafka::Consumer> consumer, std::vector<std::string> topics,
+              kafka::StartPosition start, std::int64_t interval_ms)
+      : consumer_(std::move(consumer)),
+        client_(consumer_->client),
         topics_(std::move(topics)),
         start_(std::move(start)),
-        max_records_(max_records),
         interval_ms_(interval_ms) {}
 
   absl::StatusOr<SplitList> ListSplits() override {
@@ -97,8 +97,7 @@ class KafkaSource : public Source {
     if (!ParseNumber(start, offset) || offset > static_cast<std::uint64_t>(INT64_MAX)) {
       return InvalidArgument("kafka ", split, ": start '", start, "' is not an offset");
     }
-    auto reader =
-        std::make_unique<kafka::PartitionReader>(client_, topic, static_cast<std::int32_t>(partition), max_records_);
+    auto reader = std::make_unique<kafka::PartitionReader>(consumer_, topic, static_cast<std::int32_t>(partition));
     MR_RETURN_IF_ERROR(reader->Assign(static_cast<std::int64_t>(offset)));
     return reader;
   }
@@ -133,10 +132,10 @@ class KafkaSource : public Source {
     return absl::OkStatus();
   }
 
+  const std::shared_ptr<const kafka::Consumer> consumer_;
   const std::shared_ptr<kafka::Client> client_;
   const std::vector<std::string> topics_;
   const kafka::StartPosition start_;
-  const std::uint64_t max_records_;
   const std::int64_t interval_ms_;
   std::map<TopicPartition, std::int64_t> starts_;  // used by ListSplits alone
 };
@@ -162,9 +161,15 @@ absl::StatusOr<std::unique_ptr<Source>> MakeKafkaSource(const engine::OperatorDe
   MR_RETURN_IF_ERROR(config.Set("group.id", Concat("millrace-", job_id)));
   MR_RETURN_IF_ERROR(config.Set("client.id", Concat("millrace-", job_id)));
   MR_RETURN_IF_ERROR(config.SetFromOptions(options, description.options, kRefused));
+  auto consumer = std::make_shared<kafka::Consumer>();
+  consumer->max_records = max_records;
+  consumer->prefetch_records = config.Number("queued.min.messages");
+  consumer->prefetch_bytes = config.Number("queued.max.messages.kbytes") * 1024;
   auto client = kafka::Client::New(RD_KAFKA_CONSUMER, std::move(config), std::move(brokers));
   if (!client.ok()) return Annotate(client.status(), options.where(), ": the rdkafka options do not fit together");
-  return std::make_unique<KafkaSource>(std::move(*client), std::move(topics), std::move(start), max_records,
+  consumer->client = *client;
+  consumer->waker = std::make_unique<kafka::FetchWaker>(*client);
+  return std::make_unique<KafkaSource>(std::move(consumer), std::move(topics), std::move(start),
                                        static_cast<std::int64_t>(interval));
 }
 

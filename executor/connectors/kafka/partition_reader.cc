@@ -17,13 +17,12 @@ constexpr std::chrono::seconds kReadPatience{20};  // without anything new
 
 }  // namespace
 
-PartitionReader::PartitionReader(std::shared_ptr<Client> client, std::string topic, std::int32_t partition,
-                                 std::uint64_t max_records)
-    : client_(std::move(client)),
+PartitionReader::PartitionReader(std::shared_ptr<const Consumer> consumer, std::string topic, std::int32_t partition)
+    : consumer_(std::move(consumer)),
+      client_(consumer_->client),
       topic_(std::make_shared<const std::string>(std::move(topic))),
       partition_(partition),
       name_(Concat(*topic_, "-", partition)),
-      max_records_(max_records),
       chunk_(kChunk) {}
 
 PartitionReader::~PartitionReader() { Unassign(); }
@@ -94,11 +93,12 @@ void PartitionReader::TakeHeld(std::uint64_t limit, std::vector<MessagePtr>& tak
     pending_.pop_front();
   }
   // Measured once: under a steady stream a loop "until empty" would have no end.
-  std::size_t held = rd_kafka_queue_length(queue_.get());
+  const std::size_t held_now = rd_kafka_queue_length(queue_.get());
+  std::size_t held = held_now;
   taken.reserve(taken.size() + std::min<std::uint64_t>(held, limit - taken.size()));
   while (held > 0 && taken.size() < limit && failure_.ok()) {
     const std::size_t n = Consume(0, std::min<std::uint64_t>(held, limit - taken.size()));
-    if (n == 0) return;
+    if (n == 0) break;
     held -= std::min(held, n);
     for (std::size_t i = 0; i < n; ++i) {
       MessagePtr message(chunk_[i]);
@@ -109,13 +109,24 @@ void PartitionReader::TakeHeld(std::uint64_t limit, std::vector<MessagePtr>& tak
       }
     }
   }
+  ResumeFetching(held_now, taken);
+}
+
+void PartitionReader::ResumeFetching(std::size_t held, const std::vector<MessagePtr>& taken) const {
+  if (taken.empty()) return;
+  std::size_t bytes = 0;
+  for (const MessagePtr& message : taken) bytes += message->len + message->key_len;
+  const std::size_t held_bytes = bytes / taken.size() * held;  // of all that was held, by the size of what was taken
+  // A little early: waking a broker that is awake costs one small request, missing one that sleeps costs a second.
+  const bool stopped = held >= consumer_->prefetch_records / 10 * 9 || held_bytes >= consumer_->prefetch_bytes / 10 * 9;
+  if (stopped) consumer_->waker->Wake(*topic_, partition_);
 }
 
 absl::StatusOr<ClosedRange> PartitionReader::Close(std::string_view start, std::uint64_t max_records) {
   MR_ASSIGN_OR_RETURN(const std::int64_t from, Position(start));
   client_->Poll();
   MR_RETURN_IF_ERROR(MoveTo(from));
-  std::uint64_t limit = max_records_ == 0 ? ~0ULL : max_records_;
+  std::uint64_t limit = consumer_->max_records == 0 ? ~0ULL : consumer_->max_records;
   if (max_records > 0) limit = std::min(limit, max_records);
   std::vector<MessagePtr> taken;
   TakeHeld(limit, taken);

@@ -16,14 +16,24 @@
 #include <vector>
 
 #include "executor/connectors/kafka/client.h"
+#include "executor/connectors/kafka/fetch_waker.h"
 #include "executor/connectors/kafka/handles.h"
 #include "executor/connectors/source.h"
 
 namespace millrace::kafka {
 
+// What the readers of one source share.
+struct Consumer {
+  std::shared_ptr<Client> client;
+  std::unique_ptr<FetchWaker> waker;
+  std::uint64_t max_records = 0;       // in one range; 0: no limit
+  std::uint64_t prefetch_records = 0;  // librdkafka stops fetching a partition at either of these
+  std::uint64_t prefetch_bytes = 0;
+};
+
 class PartitionReader : public SplitReader {
  public:
-  PartitionReader(std::shared_ptr<Client> client, std::string topic, std::int32_t partition, std::uint64_t max_records);
+  PartitionReader(std::shared_ptr<const Consumer> consumer, std::string topic, std::int32_t partition);
   ~PartitionReader() override;
 
   // Begins to prefetch at `offset`. Once, before anything else.
@@ -40,6 +50,8 @@ class PartitionReader : public SplitReader {
   void TakeHeld(std::uint64_t limit, std::vector<MessagePtr>& taken);
   // Takes records below `to` until that offset is reached.
   absl::Status TakeUntil(std::int64_t to, std::vector<MessagePtr>& taken);
+  // Called when `taken` was drained out of `held` entries: has librdkafka fetch again if it had stopped.
+  void ResumeFetching(std::size_t held, const std::vector<MessagePtr>& taken) const;
   // At most 1024 entries of the queue; waits at most `timeout_ms`, for the first alone.
   std::size_t Consume(int timeout_ms, std::size_t limit);
   void NoteError(const rd_kafka_message_t& message);
@@ -49,11 +61,11 @@ class PartitionReader : public SplitReader {
   bool AskExtent(std::int64_t& low, std::int64_t& high);
   std::unique_ptr<RecordBatch> MakeBatch(std::vector<MessagePtr> messages);
 
+  const std::shared_ptr<const Consumer> consumer_;
   const std::shared_ptr<Client> client_;
   const std::shared_ptr<const std::string> topic_;
   const std::int32_t partition_;
   const std::string name_;  // "topic-3"
-  const std::uint64_t max_records_;
 
   Queue queue_;
   bool assigned_ = false;
