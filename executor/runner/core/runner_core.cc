@@ -157,6 +157,7 @@ void RunnerCore::BeginCut() {
     const TaskKey task_key{stage->id, split.ordinal};
     const auto it = partitions_.find(task_key);
     if (it == partitions_.end()) continue;  // not ours under the newest route: its owner has been asked
+    if (std::ranges::find(cut_->ranges, key, &Range::key) != cut_->ranges.end()) continue;  // closed before, and reported
     auto [task, added] = it->second.tasks.try_emplace(cut_->batch);
     if (!added) continue;
     task->second.batch_time_us = cut_->batch_time_us;
