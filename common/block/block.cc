@@ -38,6 +38,12 @@ std::string EncodeKey(const BlockKey& key) {
   return bytes;
 }
 
+std::string EncodeId(const BlockId& id) {
+  std::string bytes(kBlockKeyBytes + sizeof id.input_hash, '\0');
+  PutBigEndian(PutKey(bytes.data(), id.key), id.input_hash);
+  return bytes;
+}
+
 std::optional<BlockKey> DecodeKey(std::string_view bytes) {
   if (bytes.size() != kBlockKeyBytes) return std::nullopt;
   BlockKey key;
@@ -80,6 +86,8 @@ std::string ToString(const BlockKey& key) {
   return Concat("batch ", key.batch, " shuffle ", key.shuffle, " stage ", key.stage, " map ", key.map_partition,
                 " reduce ", key.reduce_partition);
 }
+
+std::string ToString(const BlockId& id) { return Concat(ToString(id.key), " input ", id.input_hash); }
 
 }  // namespace millrace
 

@@ -1,7 +1,7 @@
 // A block: what one map task made for one reduce partition in one batch. It is made once, never changed, and shared by
-// pointer between the threads that send, store and merge it. The key names it; `input_hash` names the input it was made
-// from, so that a block of a batch that was cut again is told from the one that counts; `checksum` covers all of it, on
-// the wire and on disk.
+// pointer between the threads that send, store and merge it. The key names its place, `input_hash` the input it was
+// made from, so that a block of a batch that was cut again is told from the one that counts; together they are its
+// identity. `checksum` covers all of it, on the wire and on disk.
 //
 //   std::shared_ptr<const Block> block = MakeBlock({.batch = 7, .shuffle = 2}, input_hash, records, std::move(data));
 #pragma once
@@ -28,7 +28,18 @@ struct BlockKey {
   auto operator<=>(const BlockKey&) const = default;
 };
 
+// A block's identity. Two owners of one split may close one batch at different places: both blocks may be around until
+// the batch's plan says which of them counts.
+struct BlockId {
+  BlockKey key;
+  std::uint64_t input_hash = 0;
+
+  auto operator<=>(const BlockId&) const = default;
+};
+
 struct Block {
+  BlockId id() const { return {key, input_hash}; }
+
   BlockKey key;
   std::uint64_t input_hash = 0;
   std::uint64_t records = 0;
@@ -40,6 +51,8 @@ struct Block {
 inline constexpr std::size_t kBlockKeyBytes = 24;
 std::string EncodeKey(const BlockKey& key);
 std::optional<BlockKey> DecodeKey(std::string_view bytes);
+// The key, then the input's hash, big endian.
+std::string EncodeId(const BlockId& id);
 // No key of this batch or a later one is smaller, every key of an earlier one is.
 std::string FirstKeyOfBatch(std::uint64_t batch);
 
@@ -56,6 +69,7 @@ absl::Status VerifyBlock(const Block& block);
 
 // For people: "batch 7 shuffle 2 stage 0 map 3 reduce 1".
 std::string ToString(const BlockKey& key);
+std::string ToString(const BlockId& id);
 
 }  // namespace millrace
 

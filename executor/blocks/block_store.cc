@@ -36,7 +36,7 @@ absl::Status BlockStore::Put(std::shared_ptr<const Block> block, Keep keep) {
   }
   Spill(wait);
   std::lock_guard lock(mutex_);
-  const auto at = entries_.find(block->key);
+  const auto at = entries_.find(block->id());
   if (!OverHardLimitLocked() || at == entries_.end() || at->second.block != block) return absl::OkStatus();
   EraseLocked(at);
   return ResourceExhausted("block store ", options_.dir, " is full: ", UsedLocked(), " bytes in memory, the budget is ",
@@ -46,15 +46,13 @@ absl::Status BlockStore::Put(std::shared_ptr<const Block> block, Keep keep) {
 
 // False when it is there already.
 bool BlockStore::InsertLocked(const std::shared_ptr<const Block>& block, Keep keep) {
-  const auto at = entries_.find(block->key);
-  if (at != entries_.end()) {
-    if (at->second.checksum == block->checksum && at->second.input_hash == block->input_hash) {
-      at->second.keep = keep;
-      return false;
-    }
-    EraseLocked(at);
+  const auto [at, added] = entries_.try_emplace(block->id());
+  if (!added) {
+    at->second.keep = keep;
+    if (at->second.checksum != block->checksum) ++differing_;
+    return false;
   }
-  entries_[block->key] = {block, block->data.size(), block->input_hash, block->checksum, next_version_++, keep};
+  at->second = {block, block->data.size(), block->checksum, next_version_++, keep};
   memory_bytes_ += kIndexBytes + kBlockBytes + block->data.size();
   return true;
 }
@@ -69,43 +67,55 @@ BlockStore::Entries::iterator BlockStore::EraseLocked(Entries::iterator at) {
   return entries_.erase(at);
 }
 
-absl::StatusOr<std::shared_ptr<const Block>> BlockStore::Get(const BlockKey& key) {
+absl::StatusOr<std::shared_ptr<const Block>> BlockStore::Get(const BlockId& id) {
   // Goes round again only when the entry changed while the disk was read.
   while (true) {
     std::uint64_t version;
     std::uint64_t checksum;
     {
       std::lock_guard lock(mutex_);
-      const auto at = entries_.find(key);
-      if (at == entries_.end()) return NotFound("block ", ToString(key), " is not in the store ", options_.dir);
+      const auto at = entries_.find(id);
+      if (at == entries_.end()) return NotFound("block ", ToString(id), " is not in the store ", options_.dir);
       if (at->second.block) return at->second.block;
       version = at->second.version;
       checksum = at->second.checksum;
     }
-    auto read = disk_->Read(key);
+    auto read = disk_->Read(id);
     if (read.ok() && (*read)->checksum == checksum) return read;
 
     std::lock_guard lock(mutex_);
-    const auto at = entries_.find(key);
+    const auto at = entries_.find(id);
     if (at == entries_.end() || at->second.version != version) continue;
     if (absl::IsUnavailable(read.status())) return read.status();
     EraseLocked(at);
     ++corrupt_;
-    log::Warn("damaged block dropped", {{"block", ToString(key)}, {"dir", options_.dir}});
-    return DataLoss("block ", ToString(key), " in ", options_.dir, " is damaged and was dropped: ",
+    log::Warn("damaged block dropped", {{"block", ToString(id)}, {"dir", options_.dir}});
+    return DataLoss("block ", ToString(id), " in ", options_.dir, " is damaged and was dropped: ",
                     read.ok() ? std::string("its checksum is another one's") : Message(read.status()));
   }
 }
 
-bool BlockStore::Contains(const BlockKey& key) const {
+absl::StatusOr<std::shared_ptr<const Block>> BlockStore::Get(const BlockKey& key) {
+  BlockId last{key, 0};
+  std::uint64_t version = 0;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto at = entries_.lower_bound(last); at != entries_.end() && at->first.key == key; ++at) {
+      if (at->second.version > version) last = at->first, version = at->second.version;
+    }
+  }
+  return Get(last);
+}
+
+bool BlockStore::Contains(const BlockId& id) const {
   std::lock_guard lock(mutex_);
-  return entries_.contains(key);
+  return entries_.contains(id);
 }
 
 void BlockStore::DropThrough(std::uint64_t batch) {
   {
     std::lock_guard lock(mutex_);
-    for (auto at = entries_.begin(); at != entries_.end() && at->first.batch <= batch;) at = EraseLocked(at);
+    for (auto at = entries_.begin(); at != entries_.end() && at->first.key.batch <= batch;) at = EraseLocked(at);
     if (UsedLocked() <= options_.memory_budget_bytes) problem_.clear();
   }
   ClearDisk(batch);
@@ -131,7 +141,7 @@ void BlockStore::ClearDisk(std::uint64_t through) {
 
 void BlockStore::KeepOnlyForRecovery(std::uint64_t batch) {
   std::lock_guard lock(mutex_);
-  for (auto at = entries_.begin(); at != entries_.end() && at->first.batch <= batch; ++at)
+  for (auto at = entries_.begin(); at != entries_.end() && at->first.key.batch <= batch; ++at)
     at->second.keep = Keep::kRecovery;
 }
 
@@ -160,13 +170,13 @@ BlockStore::Blocks BlockStore::ChooseSpill() {
   if (UsedLocked() <= options_.memory_budget_bytes) return {};
   if (!problem_.empty() && Clock::now() < retry_at_) return {};
   std::vector<EvictionCandidate> candidates;
-  for (const auto& [key, entry] : entries_) {
-    if (entry.block && entry.data_bytes > 0) candidates.push_back({key, kBlockBytes + entry.data_bytes, entry.keep});
+  for (const auto& [id, entry] : entries_) {
+    if (entry.block && entry.data_bytes > 0) candidates.push_back({id, kBlockBytes + entry.data_bytes, entry.keep});
   }
   Blocks victims;
-  for (const BlockKey& key :
+  for (const BlockId& id :
        ChooseVictims(std::move(candidates), UsedLocked() - SpillTarget(options_.memory_budget_bytes))) {
-    victims.push_back(entries_.at(key).block);
+    victims.push_back(entries_.at(id).block);
   }
   return victims;
 }
@@ -181,8 +191,8 @@ bool BlockStore::SettleSpill(std::span<const std::shared_ptr<const Block>> porti
   disk_memory_bytes_ = used;
   problem_.clear();
   for (const auto& block : portion) {
-    const auto at = entries_.find(block->key);
-    // Dropped or replaced meanwhile: what is on disk is never read.
+    const auto at = entries_.find(block->id());
+    // Dropped meanwhile: what is on disk is never read.
     if (at == entries_.end() || at->second.block != block) continue;
     at->second.block.reset();
     memory_bytes_ -= kBlockBytes + at->second.data_bytes;
@@ -217,6 +227,7 @@ BlockStoreStats BlockStore::Stats() const {
           .disk_bytes = disk_bytes,
           .blocks = entries_.size(),
           .corrupt = corrupt_,
+          .differing = differing_,
           .spilled = spilled_};
 }
 

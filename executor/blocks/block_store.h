@@ -3,7 +3,7 @@
 //
 //   BlockStore store({.dir = dir, .memory_budget_bytes = 256 << 20});
 //   MR_RETURN_IF_ERROR(store.Put(block, Keep::kNeeded));
-//   MR_ASSIGN_OR_RETURN(auto block, store.Get(key));
+//   MR_ASSIGN_OR_RETURN(auto block, store.Get(block_id));
 //
 // Thread-safe. Put, Get and DropThrough may wait for the disk: call them from workers, not from a control thread. When
 // the disk refuses, blocks stay in memory up to twice the budget, Problem() says why, and every `retry_delay` a Put
@@ -38,6 +38,7 @@ struct BlockStoreStats {
   std::uint64_t disk_bytes = 0;    // files, including what is deleted and not yet cleared away
   std::uint64_t blocks = 0;        // in memory and on disk
   std::uint64_t corrupt = 0;       // found damaged and dropped, since the start
+  std::uint64_t differing = 0;     // made again with other data, since the start: the job is not deterministic
   std::uint64_t spilled = 0;       // moved to disk, since the start
 };
 
@@ -46,16 +47,20 @@ class BlockStore {
   explicit BlockStore(BlockStoreOptions options);
   ~BlockStore();
 
-  // A block that is there already is no error; one with the same key and other content replaces it. ResourceExhausted,
-  // naming the directory and the cause, when neither memory nor disk takes it: the block is not kept, and may be
-  // offered again.
+  // A block whose id is there already is no error, and the first one stays: if its data differ, that is counted.
+  // ResourceExhausted, naming the directory and the cause, when neither memory nor disk takes it: the block is not
+  // kept, and may be offered again.
   absl::Status Put(std::shared_ptr<const Block> block, Keep keep);
 
   // NotFound; DataLoss when what the disk gives does not match its checksum: it is dropped and counted, fetch or
   // compute it again.
+  absl::StatusOr<std::shared_ptr<const Block>> Get(const BlockId& id);
+
+  // Of the blocks at this place, made from whatever input, the one that was put last. For looking only: a reduce asks
+  // for the input that the batch's plan names.
   absl::StatusOr<std::shared_ptr<const Block>> Get(const BlockKey& key);
 
-  bool Contains(const BlockKey& key) const;
+  bool Contains(const BlockId& id) const;
 
   // Every block of this batch and earlier ones goes.
   void DropThrough(std::uint64_t batch);
@@ -72,12 +77,11 @@ class BlockStore {
   struct Entry {
     std::shared_ptr<const Block> block;  // null: on disk
     std::uint64_t data_bytes = 0;
-    std::uint64_t input_hash = 0;
     std::uint64_t checksum = 0;
     std::uint64_t version = 0;  // another for each Put that stored something
     Keep keep = Keep::kNeeded;
   };
-  using Entries = std::map<BlockKey, Entry>;
+  using Entries = std::map<BlockId, Entry>;
   using Blocks = std::vector<std::shared_ptr<const Block>>;
 
   bool InsertLocked(const std::shared_ptr<const Block>& block, Keep keep);
@@ -103,6 +107,7 @@ class BlockStore {
   std::uint64_t on_disk_ = 0;            // entries
   std::uint64_t next_version_ = 1;
   std::uint64_t corrupt_ = 0;
+  std::uint64_t differing_ = 0;
   std::uint64_t spilled_ = 0;
   std::string problem_;
   std::chrono::steady_clock::time_point retry_at_;

@@ -140,7 +140,7 @@ absl::Status DiskBlocks::Write(std::span<const std::shared_ptr<const Block>> blo
   failed_ = true;
   rocksdb::WriteBatch batch;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    batch.Put(EncodeKey(blocks[i]->key), ToStored(*blocks[i]).SerializeAsString());
+    batch.Put(EncodeId(blocks[i]->id()), ToStored(*blocks[i]).SerializeAsString());
     if (batch.GetDataSize() < kWriteBatchBytes && i + 1 < blocks.size()) continue;
     MR_RETURN_IF_ERROR(FromRocks(database->db->Write(NoLog(), &batch), "cannot write to spill directory", dir_));
     batch.Clear();
@@ -150,19 +150,19 @@ absl::Status DiskBlocks::Write(std::span<const std::shared_ptr<const Block>> blo
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const Block>> DiskBlocks::Read(const BlockKey& key) const {
+absl::StatusOr<std::shared_ptr<const Block>> DiskBlocks::Read(const BlockId& id) const {
   const auto database = this->database();
-  if (!database) return NotFound("block ", ToString(key), " is not on disk");
+  if (!database) return NotFound("block ", ToString(id), " is not on disk");
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
-      database->db->Get(rocksdb::ReadOptions(), database->db->DefaultColumnFamily(), EncodeKey(key), &value);
-  MR_RETURN_IF_ERROR(FromRocks(status, Concat("cannot read block ", ToString(key), " from"), dir_));
+      database->db->Get(rocksdb::ReadOptions(), database->db->DefaultColumnFamily(), EncodeId(id), &value);
+  MR_RETURN_IF_ERROR(FromRocks(status, Concat("cannot read block ", ToString(id), " from"), dir_));
   v1::durable::StoredBlock stored;
   if (value.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
       !stored.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
-    return DataLoss("block ", ToString(key), " in ", dir_, " cannot be decoded");
+    return DataLoss("block ", ToString(id), " in ", dir_, " cannot be decoded");
   }
-  std::shared_ptr<const Block> block = FromStored(key, std::move(stored));
+  std::shared_ptr<const Block> block = FromStored(id.key, std::move(stored));
   MR_RETURN_IF_ERROR(VerifyBlock(*block));
   return block;
 }
@@ -173,7 +173,7 @@ absl::Status DiskBlocks::DropThrough(std::uint64_t batch) {
   const bool all = batch == std::numeric_limits<std::uint64_t>::max();
   const std::string begin = FirstKeyOfBatch(0);
   // Longer than any key of 0xff bytes, so behind them all.
-  const std::string end = all ? std::string(kBlockKeyBytes + 1, '\xff') : FirstKeyOfBatch(batch + 1);
+  const std::string end = all ? std::string(EncodeId({}).size() + 1, '\xff') : FirstKeyOfBatch(batch + 1);
   const rocksdb::Slice from(begin), to(end);
   rocksdb::DB* db = database->db.get();
   // The files first: they give their space back at once and need no compaction.

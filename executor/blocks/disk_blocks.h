@@ -28,7 +28,7 @@ class DiskBlocks {
 
   // NotFound; DataLoss when the database or the block's own checksum finds damage; Unavailable when the disk cannot be
   // read.
-  absl::StatusOr<std::shared_ptr<const Block>> Read(const BlockKey& key) const;
+  absl::StatusOr<std::shared_ptr<const Block>> Read(const BlockId& id) const;
 
   // Deletes every block of this batch and earlier ones.
   absl::Status DropThrough(std::uint64_t batch);

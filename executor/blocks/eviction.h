@@ -18,12 +18,12 @@ enum class Keep : std::uint8_t {
 };
 
 struct EvictionCandidate {
-  BlockKey key;
+  BlockId id;
   std::uint64_t bytes = 0;  // what moving it would free
   Keep keep = Keep::kNeeded;
 };
 
-// Keys of enough blocks to free `bytes_to_free`, best victim first; of all when they do not suffice.
-std::vector<BlockKey> ChooseVictims(std::vector<EvictionCandidate> candidates, std::uint64_t bytes_to_free);
+// Enough blocks to free `bytes_to_free`, best victim first; of all when they do not suffice.
+std::vector<BlockId> ChooseVictims(std::vector<EvictionCandidate> candidates, std::uint64_t bytes_to_free);
 
 }  // namespace millrace

@@ -27,6 +27,8 @@ constexpr std::uint64_t kBudget = 4 << 20;
 
 BlockKey KeyOf(std::uint64_t batch, std::uint32_t map) { return {.batch = batch, .shuffle = 1, .map_partition = map}; }
 
+BlockId IdOf(std::uint64_t batch, std::uint32_t map) { return {KeyOf(batch, map), batch * 7}; }
+
 // Incompressible, and different for every key.
 std::string DataOf(const BlockKey& key, std::size_t size = kBlock) {
   std::mt19937_64 random(key.batch * 1000 + key.map_partition);
@@ -52,7 +54,7 @@ absl::Status Fill(BlockStore& store, std::uint64_t first_batch, std::uint64_t la
 void ExpectWhole(BlockStore& store, std::uint64_t first_batch, std::uint64_t last_batch, std::uint32_t maps) {
   for (std::uint64_t batch = first_batch; batch <= last_batch; ++batch) {
     for (std::uint32_t map = 0; map < maps; ++map) {
-      const auto block = store.Get(KeyOf(batch, map));
+      const auto block = store.Get(IdOf(batch, map));
       ASSERT_TRUE(block.ok()) << block.status();
       ASSERT_TRUE(VerifyBlock(**block).ok());
       ASSERT_EQ((*block)->data, DataOf(KeyOf(batch, map)));
@@ -68,10 +70,10 @@ TEST(BlockStore, KeepsBlocksInMemoryWithoutACopy) {
   const auto block = BlockOf(KeyOf(1, 0));
   ASSERT_TRUE(store.Put(block, Keep::kNeeded).ok());
   ASSERT_TRUE(store.Put(BlockOf(KeyOf(1, 0)), Keep::kNeeded).ok()) << "twice is harmless";
-  EXPECT_EQ(*store.Get(KeyOf(1, 0)), block);
-  EXPECT_TRUE(store.Contains(KeyOf(1, 0)));
-  EXPECT_FALSE(store.Contains(KeyOf(1, 1)));
-  EXPECT_TRUE(absl::IsNotFound(store.Get(KeyOf(1, 1)).status()));
+  EXPECT_EQ(*store.Get(IdOf(1, 0)), block);
+  EXPECT_TRUE(store.Contains(IdOf(1, 0)));
+  EXPECT_FALSE(store.Contains(IdOf(1, 1)));
+  EXPECT_TRUE(absl::IsNotFound(store.Get(IdOf(1, 1)).status()));
   const BlockStoreStats stats = store.Stats();
   EXPECT_EQ(stats.blocks, 1u);
   EXPECT_GE(stats.memory_bytes, kBlock);
@@ -79,12 +81,32 @@ TEST(BlockStore, KeepsBlocksInMemoryWithoutACopy) {
   EXPECT_FALSE(std::filesystem::exists(dir / "blocks")) << "no file before it is needed";
 }
 
-TEST(BlockStore, ABlockOfANewCutReplacesTheOldOne) {
+TEST(BlockStore, BlocksOfOnePlaceAndDifferentInputsLiveSideBySide) {
   ScratchDirectory dir;
   BlockStore store({.dir = dir.path(), .memory_budget_bytes = kBudget});
-  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(1, 0), 1, 1, "old cut"), Keep::kNeeded).ok());
-  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(1, 0), 2, 1, "new cut"), Keep::kNeeded).ok());
-  EXPECT_EQ((*store.Get(KeyOf(1, 0)))->data, "new cut");
+  const std::string old_cut(kBlock, 'o'), new_cut(kBlock, 'n');
+  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(50, 0), 2, 1, new_cut), Keep::kNeeded).ok());
+  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(50, 0), 1, 1, old_cut), Keep::kNeeded).ok());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ((*store.Get({KeyOf(50, 0), 1}))->data, old_cut);
+    EXPECT_EQ((*store.Get({KeyOf(50, 0), 2}))->data, new_cut);
+    EXPECT_FALSE(store.Contains({KeyOf(50, 0), 3}));
+    EXPECT_EQ((*store.Get(KeyOf(50, 0)))->data, old_cut) << "the one that was put last";
+    ASSERT_TRUE(Fill(store, 1, 3, 32).ok());  // sends both to disk
+  }
+  store.DropThrough(50);
+  EXPECT_EQ(store.Stats().blocks, 0u);
+}
+
+TEST(BlockStore, TheFirstBlockOfAnIdStaysAndADifferentOneIsCounted) {
+  ScratchDirectory dir;
+  BlockStore store({.dir = dir.path(), .memory_budget_bytes = kBudget});
+  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(1, 0), 1, 1, "first"), Keep::kNeeded).ok());
+  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(1, 0), 1, 1, "first"), Keep::kNeeded).ok());
+  EXPECT_EQ(store.Stats().differing, 0u);
+  ASSERT_TRUE(store.Put(MakeBlock(KeyOf(1, 0), 1, 1, "second"), Keep::kNeeded).ok());
+  EXPECT_EQ((*store.Get({KeyOf(1, 0), 1}))->data, "first");
+  EXPECT_EQ(store.Stats().differing, 1u);
   EXPECT_EQ(store.Stats().blocks, 1u);
 }
 
@@ -108,8 +130,8 @@ TEST(BlockStore, DropThroughTakesBatchesFromMemoryAndDisk) {
   ASSERT_TRUE(Fill(store, 1, 10, 32).ok());
   store.DropThrough(4);
   EXPECT_EQ(store.Stats().blocks, 192u);
-  EXPECT_FALSE(store.Contains(KeyOf(4, 31)));
-  EXPECT_TRUE(absl::IsNotFound(store.Get(KeyOf(4, 31)).status()));
+  EXPECT_FALSE(store.Contains(IdOf(4, 31)));
+  EXPECT_TRUE(absl::IsNotFound(store.Get(IdOf(4, 31)).status()));
   ExpectWhole(store, 5, 10, 32);
   ASSERT_TRUE(Fill(store, 11, 12, 32).ok());
   ExpectWhole(store, 5, 12, 32);
@@ -142,9 +164,9 @@ TEST(BlockStore, BlocksForRecoveryLeaveMemoryFirst) {
   ASSERT_TRUE(Fill(store, 1, 2, 20).ok());
   store.KeepOnlyForRecovery(1);
   ASSERT_TRUE(Fill(store, 3, 3, 30).ok());
-  const auto before = store.Get(KeyOf(2, 0));
-  EXPECT_EQ(*store.Get(KeyOf(2, 0)), *before) << "still in memory: the same object";
-  EXPECT_NE(*store.Get(KeyOf(1, 19)), *store.Get(KeyOf(1, 19))) << "read from disk each time";
+  const auto before = store.Get(IdOf(2, 0));
+  EXPECT_EQ(*store.Get(IdOf(2, 0)), *before) << "still in memory: the same object";
+  EXPECT_NE(*store.Get(IdOf(1, 19)), *store.Get(IdOf(1, 19))) << "read from disk each time";
 }
 
 TEST(BlockStore, RemovesWhatAFormerProcessLeft) {
@@ -164,13 +186,13 @@ TEST(BlockStore, ABlockThatWasBadBeforeItWasStoredIsFound) {
   bad->data[5] = static_cast<char>(bad->data[5] ^ 1);
   ASSERT_TRUE(store.Put(bad, Keep::kRecovery).ok());
   ASSERT_TRUE(Fill(store, 1, 3, 32).ok());
-  const auto block = store.Get(KeyOf(9, 9));
+  const auto block = store.Get(IdOf(9, 9));
   EXPECT_TRUE(absl::IsDataLoss(block.status())) << block.status();
   EXPECT_THAT(Message(block.status()), HasSubstr("batch 9"));
-  EXPECT_FALSE(store.Contains(KeyOf(9, 9)));
+  EXPECT_FALSE(store.Contains(IdOf(9, 9)));
   EXPECT_EQ(store.Stats().corrupt, 1u);
   ASSERT_TRUE(store.Put(BlockOf(KeyOf(9, 9)), Keep::kNeeded).ok());
-  EXPECT_TRUE(store.Get(KeyOf(9, 9)).ok());
+  EXPECT_TRUE(store.Get(IdOf(9, 9)).ok());
 }
 
 TEST(BlockStore, DamagedFilesAreFoundAndOnlyTheirBlocksLost) {
@@ -189,12 +211,12 @@ TEST(BlockStore, DamagedFilesAreFoundAndOnlyTheirBlocksLost) {
   int lost = 0;
   for (std::uint64_t batch = 1; batch <= 6; ++batch) {
     for (std::uint32_t map = 0; map < 32; ++map) {
-      const auto block = store.Get(KeyOf(batch, map));
+      const auto block = store.Get(IdOf(batch, map));
       if (block.ok()) {
         EXPECT_EQ((*block)->data, DataOf(KeyOf(batch, map)));
       } else {
         EXPECT_TRUE(absl::IsDataLoss(block.status())) << block.status();
-        EXPECT_FALSE(store.Contains(KeyOf(batch, map)));
+        EXPECT_FALSE(store.Contains(IdOf(batch, map)));
         ++lost;
       }
     }
@@ -260,7 +282,7 @@ TEST(BlockStore, ManyThreadsPutGetAndDrop) {
       for (std::uint64_t batch = 1; batch <= kBatches; ++batch) {
         for (std::uint32_t map = writer; map < 32; map += 4) {
           if (!store.Put(BlockOf(KeyOf(batch, map), kSize), map % 2 ? Keep::kNeeded : Keep::kRecovery).ok()) ++wrong;
-          const auto block = store.Get(KeyOf(batch, map));
+          const auto block = store.Get(IdOf(batch, map));
           const bool fine = block.ok() ? (*block)->data == DataOf(KeyOf(batch, map), kSize) : batch <= dropped.load();
           if (!fine) ++wrong;
         }
@@ -271,9 +293,9 @@ TEST(BlockStore, ManyThreadsPutGetAndDrop) {
   threads.emplace_back([&] {
     std::mt19937_64 random(7);
     while (done.load() < 4 * kBatches) {
-      const BlockKey key = KeyOf(random() % kBatches + 1, static_cast<std::uint32_t>(random() % 32));
-      const auto block = store.Get(key);
-      if (block.ok() ? (*block)->data != DataOf(key, kSize) : !absl::IsNotFound(block.status())) ++wrong;
+      const BlockId id = IdOf(random() % kBatches + 1, static_cast<std::uint32_t>(random() % 32));
+      const auto block = store.Get(id);
+      if (block.ok() ? (*block)->data != DataOf(id.key, kSize) : !absl::IsNotFound(block.status())) ++wrong;
     }
   });
   threads.emplace_back([&] {

@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-BlockKey Of(std::uint64_t batch) { return {.batch = batch}; }
+BlockId Of(std::uint64_t batch) { return {.key = {.batch = batch}}; }
 
 TEST(ChooseVictims, TakesBlocksForRecoveryFirstThenTheNewest) {
   const std::vector<EvictionCandidate> candidates = {{Of(5), 10, Keep::kNeeded},
