@@ -78,6 +78,7 @@ void JobMaster::On(const ExecutorLost& event) {
 
 void JobMaster::On(const RunnerUp& event) {
   if (!runners_.MarkUp(event.runner, event.block_address)) return;
+  if (event.runner == enumerator_) SendEnumerateTo(enumerator_);  // on a new stream: the first may be lost
   if (state_ == JobState::kStarting && !start_deadline_) start_deadline_ = now_ + limits_.start_wait_us;
   if (state_ == JobState::kStarting && enumerator_.empty() && !runners_.AllUp()) {
     AssignEnumerators();  // list the splits while the other runners start
@@ -133,8 +134,11 @@ void JobMaster::AssignEnumerators() {
   if (runners_.IsUp(enumerator_)) return;
   const std::vector<std::string> up = runners_.up();
   enumerator_ = up.empty() ? std::string() : up.front();
-  if (enumerator_.empty()) return;
-  SendEnumerate enumerate{enumerator_, {}};
+  if (!enumerator_.empty()) SendEnumerateTo(enumerator_);
+}
+
+void JobMaster::SendEnumerateTo(const std::string& runner) {
+  SendEnumerate enumerate{runner, {}};
   for (const SourcePlan& source : plan_.sources) enumerate.sources.push_back(source.op);
   actions_->push_back(std::move(enumerate));
 }

@@ -90,6 +90,7 @@ class JobMaster {
   void Reroute();                       // membership or splits changed
   void SendRouteAndWork();              // everything a runner may lack, to every runner
   void AssignEnumerators();
+  void SendEnumerateTo(const std::string& runner);
   void TryRun();                        // Starting → Running
   void MaybeCut();
   void SendCut();
