@@ -1,0 +1,244 @@
+#include "tests/simulation/cluster.h"
+
+#include <cstdio>
+
+#include "common/status.h"
+
+namespace millrace::simulation {
+namespace {
+constexpr std::int64_t kStartOfTime = 1'700'000'000'000'123;
+constexpr std::int64_t kPulse = 4'000;
+constexpr std::int64_t kPatience = 40'000'000;
+}  // namespace
+
+Cluster::Settings::Settings(Random& random) {
+  bounded = random.Chance(0.35);
+  plan = MakePlan(random.Below(kPlanShapes), bounded, random.Between(5, 40) * 1'000);
+  limits.pending_batches_max = 1 + random.Below(4);
+  limits.attempts_max = 1'000'000;
+  executors = static_cast<int>(1 + random.Below(4));
+  constexpr double kHarshness[] = {0.1, 0.5, 1, 3};
+  harshness = kHarshness[random.Below(4)];
+  constexpr double kTaskFailures[] = {0, 0.003, 0.02};
+  task_failures = kTaskFailures[random.Below(3)];
+  restarts = random.Chance(0.6);
+  faults_us = random.Between(1'000, 4'000) * 1'000;
+}
+
+Cluster::Cluster(std::uint64_t seed, Mutation mutation, bool trace)
+    : mutation_(mutation),
+      trace_(trace),
+      random_(seed),
+      settings_(random_),
+      clock_(kStartOfTime),
+      sinks_(settings_.plan, journal_, mutation),
+      sources_(settings_.plan, settings_.bounded, random_),
+      pending_max_(settings_.limits.pending_batches_max) {
+  for (int i = 1; i <= settings_.executors; ++i) executors_[Concat("e", i)].up = i == 1 || random_.Chance(0.7);
+}
+
+Cluster::~Cluster() = default;
+
+void Cluster::Say(const std::string& who, const std::string& what) {
+  if (trace_) std::printf("%10.3f ms  %-8s %s\n", static_cast<double>(clock_.now() - kStartOfTime) / 1000, who.c_str(), what.c_str());
+}
+
+std::uint64_t Cluster::Live() {
+  Say("world", Concat(settings_.plan.name, settings_.bounded ? " bounded, " : ", ", settings_.executors, " executors, interval ",
+                      settings_.plan.batch_interval_us, " us, harshness ", settings_.harshness));
+  for (const auto& [name, executor] : executors_) {
+    if (!executor.up) clock_.In(random_.Between(0, 1'500'000), [this, e = name] { BringBack(e); });
+  }
+  StartDriver();
+  EveryFewMilliseconds();
+  RunFor(settings_.faults_us);
+  faults_ = false;
+  Say("world", "no more faults");
+  sources_.RevealAll();
+  MoveOn();
+  Finish();
+  std::uint64_t batches = 0;
+  for (const auto& [batch, planned] : journal_.plans()) batches += batch <= committed_;
+  return batches;
+}
+
+void Cluster::RunFor(std::int64_t duration) {
+  const std::int64_t end = clock_.now() + duration;
+  while (clock_.RunNext(end)) {
+  }
+}
+
+void Cluster::MoveOn() {
+  const std::uint64_t before = committed_;
+  const std::int64_t deadline = clock_.now() + kPatience;
+  const auto done = [&] { return HasEnded(ended_) || (!settings_.bounded && committed_ >= before + 12); };
+  while (!done()) {
+    if (!clock_.RunNext(deadline)) {
+      throw Violation{Concat("no progress after the faults: batch ", committed_, " is the last committed, ", before, " was then")};
+    }
+  }
+}
+
+void Cluster::Finish() {
+  if (!settings_.bounded) {
+    StepIn(0, StopRequested{false});
+    const std::int64_t deadline = clock_.now() + kPatience;
+    while (!HasEnded(ended_) && clock_.RunNext(deadline)) {
+    }
+  }
+  const JobState wanted = settings_.bounded ? JobState::kFinished : JobState::kStopped;
+  if (ended_ != wanted) throw Violation{Concat("the job's state is ", static_cast<int>(ended_), " at the end: ", master_->error())};
+  RunFor(300'000);  // everything that is still on its way
+  if (!processes_.empty()) throw Violation{Concat(processes_.begin()->first, " outlives its job")};
+  const JobSnapshot snapshot = journal_.Restore();
+  sinks_.CheckComplete(snapshot.last_batch);
+  if (!snapshot.pending.empty()) throw Violation{Concat("batch ", snapshot.pending.front().batch, " is planned and was left behind")};
+  if (master_->committed_records() != snapshot.committed_records) {
+    throw Violation{Concat("the driver counts ", master_->committed_records(), " records, the journal ", snapshot.committed_records)};
+  }
+  if (!settings_.bounded) return;
+  for (const StagePlan& stage : settings_.plan.stages) {
+    for (const std::uint32_t sink : stage.sinks) {
+      if (sinks_.Total(sink) == sources_.total()) continue;
+      throw Violation{Concat("sink ", sink, " has ", sinks_.Total(sink), " records of ", sources_.total())};
+    }
+  }
+}
+
+// ---- what breaks ----
+
+void Cluster::EveryFewMilliseconds() {
+  sources_.Grow(random_);
+  if (faults_) BreakSomething();
+  for (const auto& [id, process] : processes_) process.runner->CheckBounds();
+  clock_.In(kPulse, [this] { EveryFewMilliseconds(); });
+}
+
+void Cluster::BreakSomething() {
+  const double h = settings_.harshness;
+  if (random_.Chance(0.005 * h)) LoseRunner();
+  if (random_.Chance(0.005 * h)) BreakStream();
+  if (random_.Chance(0.002 * h)) LoseExecutor();
+  if (random_.Chance(0.010 * h)) BreakLink(AnyProcess(), AnyProcess());
+  if (settings_.restarts && random_.Chance(0.002 * h)) RestartDriver();
+}
+
+std::string Cluster::AnyProcess() {
+  if (processes_.empty()) return {};
+  return std::next(processes_.begin(), static_cast<std::ptrdiff_t>(random_.Below(processes_.size())))->first;
+}
+
+std::int64_t Cluster::Delay() {
+  return faults_ && random_.Chance(0.01) ? random_.Between(5'000, 60'000) : random_.Between(30, 1'500);
+}
+
+void Cluster::Connect(const std::string& runner) {
+  Process& process = processes_.at(runner);
+  process.connected = true;
+  ++process.stream;
+  process.last_down = process.last_up = clock_.now();
+  ToDriver(runner, RunnerUp{runner, Concat("address of ", runner)});
+}
+
+void Cluster::Kill(const std::string& runner) {
+  if (processes_.erase(runner) > 0) Say(runner, "is gone");
+}
+
+void Cluster::Orphan(const std::string& runner) {
+  Process& process = processes_.at(runner);
+  process.connected = false;
+  ++process.stream;
+  Say(runner, "has lost its driver");
+  clock_.In(random_.Between(0, 400'000), [this, runner] { Kill(runner); });
+}
+
+void Cluster::LoseRunner() {
+  const std::string runner = AnyProcess();
+  if (runner.empty()) return;
+  Say(runner, "dies");
+  Kill(runner);
+  RunnerLost lost{runner, "killed by the simulation", std::nullopt};
+  if (random_.Chance(0.3)) lost.crash = Crash{11, 0, committed_ + random_.Below(3)};
+  StepIn(random_.Between(100, 200'000), lost);
+}
+
+void Cluster::BreakStream() {
+  const std::string runner = AnyProcess();
+  if (runner.empty() || !processes_.at(runner).connected) return;
+  if (random_.Chance(0.4)) {  // it comes back before the driver gives it up
+    Process& process = processes_.at(runner);
+    process.connected = false;
+    ++process.stream;
+    Say(runner, "loses its stream");
+    clock_.In(random_.Between(100, 60'000), [this, runner, stream = process.stream] {
+      const auto it = processes_.find(runner);
+      if (it != processes_.end() && it->second.stream == stream) Connect(runner);
+    });
+    return;
+  }
+  Orphan(runner);
+  StepIn(random_.Between(100, 300'000), RunnerLost{runner, "its stream broke", std::nullopt});
+}
+
+void Cluster::LoseExecutor() {
+  auto it = std::next(executors_.begin(), static_cast<std::ptrdiff_t>(random_.Below(executors_.size())));
+  if (!it->second.up) return;
+  const std::string name = it->first;
+  Say(name, "is lost");
+  it->second.up = false;
+  ++it->second.life;
+  std::vector<std::string> runners;
+  for (const auto& [id, process] : processes_) {
+    if (process.runner->executor() == name) runners.push_back(id);
+  }
+  for (const std::string& id : runners) random_.Chance(0.5) ? Orphan(id) : Kill(id);
+  const std::int64_t noticed = random_.Between(100, 300'000);
+  StepIn(noticed, ExecutorLost{name, "lost by the simulation"});
+  clock_.In(noticed + random_.Between(1'000, 1'000'000), [this, name] { BringBack(name); });
+}
+
+void Cluster::BringBack(const std::string& executor) {
+  executors_.at(executor).up = true;
+  Register(executor, Delay());
+}
+
+void Cluster::BreakLink(const std::string& from, const std::string& to) {
+  if (from.empty() || from == to) return;
+  Link& link = links_[{from, to}];
+  ++link.generation;
+  link.down_until = clock_.now() + random_.Between(100, 50'000);
+  Say(from, Concat("loses its link to ", to));
+  clock_.At(link.down_until, [this, from, to] {
+    const auto it = processes_.find(from);
+    if (it == processes_.end() || !processes_.contains(to) || mutation_ == Mutation::kSilentLoss) return;
+    const std::shared_ptr<SimRunner> runner = it->second.runner;
+    runner->Take(runner::PeerReconnected{to});
+  });
+}
+
+void Cluster::Push(const std::string& from, const std::string& to, SimBlock block) {
+  if (faults_ && random_.Chance(0.001 * settings_.harshness)) BreakLink(from, to);
+  const Link& link = links_[{from, to}];
+  if (clock_.now() < link.down_until || !processes_.contains(to)) return;
+  const int copies = faults_ && random_.Chance(0.03) ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    clock_.In(Delay(), [this, from, to, generation = link.generation, block] {
+      const auto it = processes_.find(to);
+      if (it == processes_.end() || links_[{from, to}].generation != generation) return;
+      const std::shared_ptr<SimRunner> runner = it->second.runner;
+      runner->TakeBlock(block);
+    });
+  }
+}
+
+SplitReport Cluster::List(std::uint32_t source) {
+  if (faults_ && random_.Chance(0.1)) {
+    SplitReport report;
+    report.source = source;
+    report.problem = "the source does not answer";
+    return report;
+  }
+  return sources_.List(source);
+}
+
+}  // namespace millrace::simulation

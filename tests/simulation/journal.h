@@ -1,0 +1,54 @@
+// The simulated journal: records become durable in order, some time after they are appended. When the driver dies, what was not yet
+// durable is lost from some point on. Checks that the durable plan reads every split from end to end without gap or overlap.
+// Throws Violation. One thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "driver/job/events.h"
+#include "tests/simulation/random.h"
+
+namespace millrace::simulation {
+
+using JournalRecord = std::variant<AppendSplits, AppendPlanned, AppendCommitted>;
+
+class Journal {
+ public:
+  // `durable_at` must not go down.
+  void Append(JournalRecord record, std::int64_t durable_at);
+  // Records whose time has come are durable from now on.
+  void Advance(std::int64_t now);
+  // The driver is gone: of what was on its way, a part of random length got through.
+  void Crash(Random& random);
+  // The mutation: the newest plan that nothing was committed after is gone, as if it had never been durable.
+  void ForgetLastPlan();
+
+  std::int64_t last_durable_at() const { return last_durable_at_; }
+  JobSnapshot Restore() const;
+  // The ranges of a batch if its plan is durable.
+  const PlannedBatch* Plan(std::uint64_t batch) const;
+  const std::map<std::uint64_t, PlannedBatch>& plans() const { return plans_; }
+  std::size_t waiting() const { return waiting_.size(); }
+
+ private:
+  struct Waiting {
+    JournalRecord record;
+    std::int64_t durable_at;
+  };
+  void Apply(const AppendSplits& record);
+  void Apply(const AppendPlanned& record);
+  void Apply(const AppendCommitted& record);
+
+  std::deque<Waiting> waiting_;
+  std::int64_t last_durable_at_ = 0;
+  std::map<SplitKey, SplitState> splits_;
+  std::map<std::uint64_t, PlannedBatch> plans_;
+  std::uint64_t committed_ = 0;
+};
+
+}  // namespace millrace::simulation

@@ -1,0 +1,235 @@
+#include "tests/simulation/sim_runner.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/status.h"
+
+namespace millrace::simulation {
+namespace {
+
+std::string Name(const runner::TaskRef& ref) {
+  return Concat("stage ", ref.task.stage, " partition ", ref.task.partition, " batch ", ref.batch, " attempt ", ref.attempt);
+}
+
+}  // namespace
+
+SimRunner::SimRunner(RunnerWorld& world, std::string id, std::string executor, std::uint64_t epoch)
+    : world_(world), id_(std::move(id)), executor_(std::move(executor)), epoch_(epoch), core_(world.plan(), id_) {}
+
+void SimRunner::Take(const runner::Event& event) {
+  std::vector<runner::Action> actions;
+  core_.Step(event, &actions);
+  for (const runner::Action& action : actions) {
+    std::visit([this](const auto& a) { Do(a); }, action);
+  }
+}
+
+void SimRunner::After(std::int64_t delay, std::function<void(SimRunner&)> what) {
+  world_.clock().In(delay, [self = weak_from_this(), what = std::move(what)] {
+    if (const auto runner = self.lock()) what(*runner);
+  });
+}
+
+std::int64_t SimRunner::WorkTime() {
+  Random& random = world_.random();
+  return random.Chance(0.02) ? random.Between(20'000, 200'000) : random.Between(50, 5'000);
+}
+
+void SimRunner::Fail(runner::AttemptId attempt, std::string error) {
+  if (world_.tracing()) world_.Say(id_, Concat("attempt ", attempt, " fails: ", error));
+  Take(runner::TaskFailed{attempt, 0, std::move(error), false});
+}
+
+// ---- sources ----
+
+void SimRunner::Do(const runner::ArmCut& action) {
+  After(action.after_us, [batch = action.batch](SimRunner& r) { r.Take(runner::CutDue{batch}); });
+}
+
+void SimRunner::Do(const runner::CloseRange& action) {
+  if (Fails()) return After(WorkTime(), [a = action.ref.attempt](SimRunner& r) { r.Fail(a, "the reader fails"); });
+  After(world_.random().Between(10, 2'000), [action](SimRunner& r) {
+    const std::uint64_t start = IndexOf(action.start);
+    const auto [high, complete] = r.world_.Grown(action.split);
+    const std::uint64_t end = std::clamp(high, start, start + 40);
+    const Range range{action.split, action.ref.task.partition, action.start, Concat(end), end - start, complete && end == high};
+    if (r.world_.tracing()) r.world_.Say(r.id_, Concat(Name(action.ref), " closes ", action.split.split, " [", start, ", ", end, ")"));
+    r.After(r.WorkTime(), [action, range, start, end, fails = r.Fails()](SimRunner& r2) {
+      if (fails) return r2.Fail(action.ref.attempt, "mapping fails");
+      r2.Finish(action.ref, RecordsOf(action.split, start, end), RangeHash(range));
+    });
+    r.Take(runner::RangeClosed{action.ref.attempt, range.end, range.records, range.finished});
+  });
+}
+
+void SimRunner::Do(const runner::ReadRange& action) {
+  After(WorkTime(), [action](SimRunner& r) {
+    if (r.Fails()) return r.Fail(action.ref.attempt, "the source does not answer");
+    const Range& range = action.range;
+    if (r.world_.tracing()) r.world_.Say(r.id_, Concat(Name(action.ref), " reads [", range.start, ", ", range.end, ") again"));
+    Records records = RecordsOf(range.key, IndexOf(range.start), IndexOf(range.end));
+    if (r.world_.mutation() == Mutation::kUnstableSource) {
+      for (Record& record : records) record = Mix(record);
+    }
+    r.Finish(action.ref, records, RangeHash(range));
+  });
+}
+
+void SimRunner::Enumerate(const std::vector<std::uint32_t>& sources) {
+  listed_sources_ = sources;
+  ListNext(++listing_term_);
+}
+
+void SimRunner::ListNext(std::uint64_t term) {
+  After(world_.random().Between(200, 20'000), [term](SimRunner& r) {
+    if (r.listing_term_ != term) return;
+    for (const std::uint32_t source : r.listed_sources_) r.world_.ToDriver(r.id_, SplitsReported{r.id_, r.world_.List(source)});
+    r.After(r.world_.random().Between(20'000, 100'000), [term](SimRunner& r2) { r2.ListNext(term); });
+  });
+}
+
+// ---- computing ----
+
+void SimRunner::Do(const runner::RunReduce& action) {
+  After(WorkTime(), [action](SimRunner& r) {
+    if (r.Fails()) return r.Fail(action.ref.attempt, "reducing fails");
+    r.Reduce(action);
+  });
+}
+
+void SimRunner::Reduce(const runner::RunReduce& action) {
+  std::vector<const Stored*> blocks;
+  for (const runner::MadeBlock& input : action.inputs) {
+    const Stored* block = Find(input.key, input.input_hash);
+    if (block == nullptr) {  // only when the batch has been committed meanwhile
+      if (action.ref.batch > core_.committed()) throw Violation{Concat(id_, ": ", Name(action.ref), " lacks ", ToString(input.key))};
+      return Fail(action.ref.attempt, "its blocks are gone");
+    }
+    blocks.push_back(block);
+  }
+  if (world_.mutation() == Mutation::kArrivalOrder) std::ranges::sort(blocks, {}, &Stored::order);
+  Records input;
+  for (const Stored* block : blocks) input.insert(input.end(), block->records.begin(), block->records.end());
+  Finish(action.ref, input, action.input_hash);
+}
+
+void SimRunner::Finish(const runner::TaskRef& ref, const Records& input, std::uint64_t input_hash) {
+  const StagePlan& stage = world_.plan().stages[ref.task.stage];
+  const Records output = Transform(stage.id, input);
+  runner::TaskComputed computed{ref.attempt, {}, 0};
+  for (const std::uint32_t shuffle : stage.shuffles) {
+    const std::uint32_t partitions = StageOfShuffle(world_.plan(), shuffle)->partitions;
+    for (std::uint32_t p = 0; p < partitions; ++p) {
+      const BlockKey key{ref.batch, shuffle, stage.id, ref.task.partition, p};
+      Put({key, input_hash, PartOf(output, shuffle, p, partitions)});
+      computed.blocks.push_back({key, input_hash});
+    }
+  }
+  if (!stage.sinks.empty()) results_[ref.attempt] = output;
+  Take(computed);
+}
+
+void SimRunner::Do(const runner::DropTask& action) { results_.erase(action.attempt); }
+
+// ---- sinks ----
+
+void SimRunner::Do(const runner::CommitTask& action) {
+  const auto result = results_.find(action.ref.attempt);
+  if (result == results_.end()) throw Violation{Concat(id_, ": ", Name(action.ref), " is to be committed, but was dropped")};
+  const bool early = world_.mutation() == Mutation::kEarlyDone;
+  if (early) After(10, [a = action.ref.attempt](SimRunner& r) { r.Take(runner::TaskCommitted{a}); });
+  After(WorkTime(), [ref = action.ref, output = Summarize(result->second), early](SimRunner& r) {
+    if (r.Fails() || !r.OpenWriters(ref)) return early ? void() : r.Fail(ref.attempt, "the sink does not open");
+    r.After(r.WorkTime(), [ref, output](SimRunner& r2) { r2.Commit(ref, output); });
+  });
+}
+
+bool SimRunner::OpenWriters(const runner::TaskRef& ref) {
+  const Fence fence{epoch_, ref.version};
+  for (const std::uint32_t sink : world_.plan().stages[ref.task.stage].sinks) {
+    const SinkKey key{sink, ref.task};
+    if (const auto it = writers_.find(key); it != writers_.end() && it->second.fence == fence) continue;
+    const std::optional<std::uint64_t> mark = world_.sinks().Open(key, fence);
+    if (!mark) return false;
+    writers_[key] = {fence, *mark};
+  }
+  return true;
+}
+
+void SimRunner::Commit(const runner::TaskRef& ref, const Output& output) {
+  const Fence fence{epoch_, ref.version};
+  const bool early = world_.mutation() == Mutation::kEarlyDone;
+  for (const std::uint32_t sink : world_.plan().stages[ref.task.stage].sinks) {
+    const SinkKey key{sink, ref.task};
+    const auto writer = writers_.find(key);
+    bool ok = writer != writers_.end() && writer->second.fence == fence && !Fails();
+    if (ok && (ref.batch > writer->second.mark || world_.mutation() == Mutation::kIgnoreMark)) {
+      ok = world_.sinks().Commit(key, fence, ref.batch, output);
+      if (ok) writer->second.mark = std::max(writer->second.mark, ref.batch);
+      if (world_.tracing()) world_.Say(id_, Concat(Name(ref), ok ? " is visible in sink " : " is fenced out of sink ", sink));
+      ok = ok && !Fails();  // visible, but the answer is lost
+    }
+    if (!ok) {
+      writers_.erase(key);
+      if (!early) Fail(ref.attempt, "the sink fails");
+      return;
+    }
+  }
+  if (!early) Take(runner::TaskCommitted{ref.attempt});
+}
+
+void SimRunner::Do(const runner::ReleaseSinks& action) {
+  std::erase_if(writers_, [&](const auto& entry) { return entry.first.task == action.task; });
+}
+
+// ---- blocks ----
+
+void SimRunner::Put(SimBlock block) { store_[block.key][block.input_hash] = {std::move(block.records), ++stored_}; }
+
+const SimRunner::Stored* SimRunner::Find(const BlockKey& key, std::uint64_t input_hash) const {
+  const auto blocks = store_.find(key);
+  if (blocks == store_.end()) return nullptr;
+  if (world_.mutation() == Mutation::kAnyBlock) {
+    return &std::ranges::max_element(blocks->second, {}, [](const auto& entry) { return entry.second.order; })->second;
+  }
+  const auto block = blocks->second.find(input_hash);
+  return block == blocks->second.end() ? nullptr : &block->second;
+}
+
+void SimRunner::TakeBlock(SimBlock block) {
+  const runner::BlockReceived received{block.key, block.input_hash};
+  if (block.key.batch > core_.committed()) Put(std::move(block));
+  Take(received);
+}
+
+void SimRunner::Do(const runner::PushBlocks& action) {
+  for (const runner::MadeBlock& made : action.blocks) {
+    const Stored* block = Find(made.key, made.input_hash);
+    if (block == nullptr) throw Violation{Concat(id_, " is to push ", ToString(made.key), ", which it does not hold")};
+    world_.Push(id_, action.runner, {made.key, made.input_hash, block->records});
+  }
+}
+
+void SimRunner::Do(const runner::DropBlocks& action) {
+  while (!store_.empty() && store_.begin()->first.batch <= action.through) store_.erase(store_.begin());
+}
+
+// ---- reports ----
+
+void SimRunner::Do(const runner::ReportRanges& action) { world_.ToDriver(id_, RangesReported{id_, action.report}); }
+void SimRunner::Do(const runner::ReportDone& action) { world_.ToDriver(id_, DoneReported{id_, action.done}); }
+void SimRunner::Do(const runner::ReportFailure& action) { world_.ToDriver(id_, FailureReported{id_, action.failure}); }
+
+void SimRunner::CheckBounds() const {
+  constexpr std::size_t kPartitionsMax = 20;
+  const std::size_t batches = world_.pending_batches_max() + 4;
+  if (core_.tasks() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", core_.tasks(), " tasks")};
+  if (results_.size() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", results_.size(), " results")};
+  if (writers_.size() > 2 * kPartitionsMax) throw Violation{Concat(id_, " keeps ", writers_.size(), " writers")};
+  std::set<std::uint64_t> stored;
+  for (const auto& [key, blocks] : store_) stored.insert(key.batch);
+  if (stored.size() > batches) throw Violation{Concat(id_, " keeps blocks of ", stored.size(), " batches")};
+}
+
+}  // namespace millrace::simulation

@@ -1,0 +1,115 @@
+// A simulated runner process: the real RunnerCore, and around it what the daemon would be: workers that take their time and fail now and then, a
+// block store, sink writers, the listing of splits. Everything it does to others goes through RunnerWorld. One thread.
+//
+// It is held by shared_ptr; what it has asked the clock for is forgotten when it is gone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver/job/events.h"
+#include "executor/runner/core/runner_core.h"
+#include "tests/simulation/mutation.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/scheduler.h"
+#include "tests/simulation/sinks.h"
+#include "tests/simulation/workload.h"
+
+namespace millrace::simulation {
+
+struct SimBlock {
+  BlockKey key;
+  std::uint64_t input_hash = 0;
+  Records records;
+};
+
+// What a runner sees of the world.
+class RunnerWorld {
+ public:
+  virtual ~RunnerWorld() = default;
+  virtual Scheduler& clock() = 0;
+  virtual Random& random() = 0;
+  virtual Sinks& sinks() = 0;
+  virtual const JobPlan& plan() const = 0;
+  virtual Mutation mutation() const = 0;
+  virtual double task_failure_chance() const = 0;
+  virtual std::size_t pending_batches_max() const = 0;
+  // Up to where the split has grown, and whether it will never grow again.
+  virtual std::pair<std::uint64_t, bool> Grown(const SplitKey& split) = 0;
+  virtual SplitReport List(std::uint32_t source) = 0;
+  virtual void ToDriver(const std::string& runner, JobEvent event) = 0;
+  virtual void Push(const std::string& from, const std::string& to, SimBlock block) = 0;
+  virtual void Say(const std::string& who, const std::string& what) = 0;
+  virtual bool tracing() const = 0;
+};
+
+class SimRunner : public std::enable_shared_from_this<SimRunner> {
+ public:
+  SimRunner(RunnerWorld& world, std::string id, std::string executor, std::uint64_t epoch);
+
+  const std::string& id() const { return id_; }
+  const std::string& executor() const { return executor_; }
+
+  void Take(const runner::Event& event);
+  void TakeBlock(SimBlock block);
+  void Enumerate(const std::vector<std::uint32_t>& sources);
+  // Throws when the core or the store has outgrown what the batches in flight can explain.
+  void CheckBounds() const;
+
+ private:
+  struct Stored {
+    Records records;
+    std::uint64_t order = 0;  // of arrival
+  };
+  struct Writer {
+    Fence fence;
+    std::uint64_t mark = 0;
+  };
+
+  void Do(const runner::ArmCut& action);
+  void Do(const runner::CloseRange& action);
+  void Do(const runner::ReadRange& action);
+  void Do(const runner::RunReduce& action);
+  void Do(const runner::CommitTask& action);
+  void Do(const runner::DropTask& action);
+  void Do(const runner::PushBlocks& action);
+  void Do(const runner::UpdatePeers&) {}
+  void Do(const runner::ReleaseSplit&) {}
+  void Do(const runner::ReleaseSinks& action);
+  void Do(const runner::DropBlocks& action);
+  void Do(const runner::ReportRanges& action);
+  void Do(const runner::ReportDone& action);
+  void Do(const runner::ReportFailure& action);
+
+  void After(std::int64_t delay, std::function<void(SimRunner&)> what);
+  std::int64_t WorkTime();
+  bool Fails() { return world_.random().Chance(world_.task_failure_chance()); }
+  void Fail(runner::AttemptId attempt, std::string error);
+  // Stores what the attempt made and answers TaskComputed.
+  void Finish(const runner::TaskRef& ref, const Records& input, std::uint64_t input_hash);
+  void Reduce(const runner::RunReduce& action);
+  bool OpenWriters(const runner::TaskRef& ref);
+  void Commit(const runner::TaskRef& ref, const Output& output);
+  void ListNext(std::uint64_t term);
+  void Put(SimBlock block);
+  const Stored* Find(const BlockKey& key, std::uint64_t input_hash) const;
+
+  RunnerWorld& world_;
+  const std::string id_;
+  const std::string executor_;
+  const std::uint64_t epoch_;
+  runner::RunnerCore core_;
+  std::map<BlockKey, std::map<std::uint64_t, Stored>> store_;  // by key, then by the input it was made from
+  std::uint64_t stored_ = 0;
+  std::map<runner::AttemptId, Records> results_;
+  std::map<SinkKey, Writer> writers_;
+  std::vector<std::uint32_t> listed_sources_;
+  std::uint64_t listing_term_ = 0;
+};
+
+}  // namespace millrace::simulation
