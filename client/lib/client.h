@@ -1,0 +1,103 @@
+// A client of a Millrace cluster: submits jobs, asks about them, follows what they print. A thin shell over the Control
+// service of proto/millrace/v1/control.proto, whose messages it gives out as values; any other language can do the
+// same.
+//
+//   MR_ASSIGN_OR_RETURN(auto client, Client::Connect({.target = "driver:7077", .tls = {ca, cert, key}}));
+//   MR_ASSIGN_OR_RETURN(v1::JobStatus job, client->Submit("libwords.so", {.name = "words"}, nullptr));
+//   MR_RETURN_IF_ERROR(client->FollowJob(job.id(), [](const v1::JobEvent& event) { … }));
+//
+// Thread-safe; calls block. Callbacks run on the calling thread. Errors are the driver's own (control.proto names
+// them), and for the connection: Unavailable (nothing there, no answer), Unauthenticated (the driver is not who it
+// should be), PermissionDenied (it does not take our certificate), DeadlineExceeded, Cancelled (Cancel was called).
+// Call RequireTls13() first thing in main.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "common/net/tls.h"
+#include "common/status.h"
+#include "millrace/v1/control.grpc.pb.h"
+
+namespace millrace {
+
+struct ClientOptions {
+  std::string target = "127.0.0.1:7077";
+  TlsFiles tls;
+  // For connecting, and for each call that has one answer. Submitting and following take as long as they take.
+  std::chrono::milliseconds timeout{10'000};
+};
+
+struct SubmitOptions {
+  std::string name;  // empty: the name in the library
+  std::map<std::string, std::string> arguments;
+  std::uint64_t batch_interval_us = 0;  // 0: as in the job
+};
+
+struct LogsOptions {
+  bool follow = false;
+  std::uint32_t lines = 0;  // 0: the driver's choice
+};
+
+class Client {
+ public:
+  // What a submission has reached: first "uploading" with sent and total bytes, then the driver's own steps with their
+  // detail.
+  struct Progress {
+    std::string step;
+    std::string detail;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t total_bytes = 0;
+  };
+  using ProgressCallback = std::function<void(const Progress&)>;
+
+  // Checks the identity, which must be of role client (PermissionDenied), and connects.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
+  ~Client();
+
+  // Uploads the job library in `path` and starts it. The callback may be null. DataLoss when the file changes while it
+  // is read.
+  absl::StatusOr<v1::JobStatus> Submit(const std::string& path, const SubmitOptions& options,
+                                       const ProgressCallback& progress);
+  absl::StatusOr<v1::ListJobsResponse> ListJobs(bool all);
+  // `job` is an id, a name, or a unique beginning of an id, here and below. `batches` 0: the driver's choice.
+  absl::StatusOr<v1::JobStatus> GetJob(const std::string& job, std::uint32_t batches = 0, bool plan = false);
+  absl::StatusOr<v1::JobStatus> StopJob(const std::string& job, bool now);
+  absl::StatusOr<v1::ListExecutorsResponse> ListExecutors();
+  // Ok when the job has ended.
+  absl::Status FollowJob(const std::string& job, const std::function<void(const v1::JobEvent&)>& on_event);
+  absl::Status Logs(const std::string& job, const LogsOptions& options,
+                    const std::function<void(const v1::LogLine&)>& on_line);
+
+  // Ends all calls, running and future, with Cancelled.
+  void Cancel();
+
+  const ClientOptions& options() const { return options_; }
+  const TlsIdentity& identity() const { return identity_; }
+
+ private:
+  class Call;
+  Client(ClientOptions options, TlsIdentity identity);
+  absl::Status AwaitConnection();
+  // The driver's answer as it is; a broken connection with its reason.
+  absl::Status Explained(const grpc::Status& status);
+  template <class Request, class Reply>
+  absl::StatusOr<Reply> Ask(grpc::Status (v1::Control::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                            const Request& request);
+
+  const ClientOptions options_;
+  const TlsIdentity identity_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::Control::Stub> stub_;
+  std::mutex mutex_;
+  bool cancelled_ = false;
+  std::set<grpc::ClientContext*> running_;
+};
+
+}  // namespace millrace
