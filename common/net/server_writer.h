@@ -18,10 +18,12 @@
 #include <optional>
 #include <utility>
 
+#include "common/net/message_sink.h"
+
 namespace millrace {
 
 template <class Out>
-class ServerWriter : public std::enable_shared_from_this<ServerWriter<Out>> {
+class ServerWriter final : public MessageSink<Out> {
  public:
   // Makes the message that tells how many were dropped; nothing is sent if it is empty.
   using OnDropped = std::function<Out(std::uint64_t dropped)>;
@@ -33,7 +35,7 @@ class ServerWriter : public std::enable_shared_from_this<ServerWriter<Out>> {
   }
   grpc::ServerWriteReactor<Out>* reactor() { return reactor_; }
 
-  void Send(Out message) {
+  void Send(Out message) override {
     std::lock_guard lock(mutex_);
     if (status_) return;
     if (queue_.size() >= queue_max_) {
@@ -43,7 +45,7 @@ class ServerWriter : public std::enable_shared_from_this<ServerWriter<Out>> {
     queue_.push_back(std::move(message));
     if (!current_) WriteNext();
   }
-  void Close(grpc::Status status) {
+  void Close(grpc::Status status) override {
     std::lock_guard lock(mutex_);
     if (status_) return;
     status_ = std::move(status);

@@ -1,5 +1,7 @@
 #include "driver/job/batch_ledger.h"
 
+#include <algorithm>
+
 #include "common/status.h"
 
 namespace millrace {
@@ -53,6 +55,10 @@ std::vector<BatchLedger::Committed> BatchLedger::TakeCommitted(std::int64_t now)
 
 Go BatchLedger::MakeGo(const PlannedBatch& planned) {
   return {planned.batch, planned.batch_time_us, planned.ranges, RangesHash(planned.ranges)};
+}
+
+bool BatchLedger::AwaitsJournal() const {
+  return std::ranges::any_of(pending_, [](const auto& entry) { return !entry.second.durable; });
 }
 
 std::vector<Go> BatchLedger::DurableGos() const {

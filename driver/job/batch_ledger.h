@@ -45,6 +45,7 @@ class BatchLedger {
   Go GoOf(std::uint64_t batch) const;
   bool Contains(std::uint64_t batch) const { return pending_.contains(batch); }
   std::size_t pending() const { return pending_.size(); }
+  bool AwaitsJournal() const;                // some batch is not durable yet
   std::vector<PlannedBatch> pending_batches() const;
   std::set<SplitKey> pending_splits() const;  // that a pending batch reads
   std::vector<BatchFigures> figures() const;  // newest first: pending ones, then the last committed ones

@@ -17,6 +17,11 @@ bool AnyTaskRuns(const JobPlan& plan, const std::vector<Range>& ranges) {
   return std::ranges::find(runs, true) != runs.end();
 }
 
+// Whether anything depends on this batch: else it needs neither journal nor Go.
+bool HasEffects(const JobPlan& plan, const std::vector<Range>& ranges) {
+  return AnyTaskRuns(plan, ranges) || std::ranges::any_of(ranges, [](const Range& r) { return r.end != r.start || r.finished; });
+}
+
 std::string SignalName(int signal) {
   const char* name = sigabbrev_np(signal);
   return name == nullptr ? Concat("signal ", signal) : Concat("SIG", name);
@@ -33,7 +38,7 @@ JobMaster::JobMaster(JobPlan plan, std::uint64_t epoch, JobLimits limits, const 
   committed_ = restored->committed;
   committed_records_ = restored->committed_records;
   for (const PlannedBatch& planned : restored->pending) {
-    batches_.Add(planned, planned.batch_time_us, true);
+    batches_.Add(planned, planned.batch_time_us, HasEffects(plan_, planned.ranges));
     batches_.MarkDurable(planned.batch);
   }
 }
@@ -64,6 +69,7 @@ std::optional<std::int64_t> JobMaster::next_wakeup() const {
   if (state_ == JobState::kStarting && start_deadline_ > now_) sooner(start_deadline_);  // past it, only an event can help
   sooner(stop_deadline_);
   if (cut_ && cut_->missing == 0) sooner(cut_->due_us);  // nobody reads: the batch closes by our clock
+  if (MayCut()) sooner(NextBatchTime());                 // it waits for Go, but not longer than this
   return next;
 }
 
@@ -177,9 +183,14 @@ std::int64_t JobMaster::NextBatchTime() const {
   return now_ - (now_ - last_batch_time_us_) % plan_.batch_interval_us;
 }
 
+bool JobMaster::MayCut() const {
+  return state_ == JobState::kRunning && !cut_ && !runners_.up().empty() && batches_.pending() < limits_.pending_batches_max &&
+         !splits_.AllFinished();
+}
+
+// The next cut travels with Go. It does not wait for the journal once it is due: then the write would cost time.
 void JobMaster::MaybeCut() {
-  if (state_ != JobState::kRunning || cut_ || runners_.up().empty()) return;
-  if (batches_.pending() >= limits_.pending_batches_max || splits_.AllFinished()) return;
+  if (!MayCut() || (batches_.AwaitsJournal() && now_ < NextBatchTime())) return;
   cut_.emplace();
   cut_->batch = last_batch_ + 1;
   cut_->due_us = NextBatchTime();
@@ -223,17 +234,13 @@ void JobMaster::On(const RangesReported& event) {
 void JobMaster::MaybePlan() {
   if (!cut_ || cut_->missing > 0 || (cut_->ranges.empty() && now_ < cut_->due_us)) return;
   PlannedBatch planned{cut_->batch, cut_->due_us, {}};
-  bool moved = false;
-  for (auto& [key, range] : cut_->ranges) {
-    moved = moved || range->end != range->start || range->finished;
-    planned.ranges.push_back(std::move(*range));
-  }
+  for (auto& [key, range] : cut_->ranges) planned.ranges.push_back(std::move(*range));
   const std::int64_t cut_us = std::max(cut_->due_us, cut_->sent_us);
   cut_.reset();
   last_batch_ = planned.batch;
   last_batch_time_us_ = planned.batch_time_us;
   splits_.Advance(planned.ranges);
-  const bool effects = moved || AnyTaskRuns(plan_, planned.ranges);
+  const bool effects = HasEffects(plan_, planned.ranges);
   if (effects) actions_->push_back(AppendPlanned{planned});
   batches_.Add(std::move(planned), cut_us, effects);
 }

@@ -92,6 +92,7 @@ class JobMaster {
   void AssignEnumerators();
   void SendEnumerateTo(const std::string& runner);
   void TryRun();                        // Starting → Running
+  bool MayCut() const;
   void MaybeCut();
   void SendCut();
   void MaybePlan();

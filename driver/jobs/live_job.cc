@@ -87,9 +87,9 @@ void LiveJob::Do(StopRunner& action) {
 
 void LiveJob::SendToRunner(const std::string& runner, v1::RunnerCommand command) {
   const auto it = runners_.find(runner);
-  if (it == runners_.end() || !it->second.stream) return;
+  if (it == runners_.end() || !it->second.port) return;
   command.set_epoch(seams_.epoch);
-  it->second.stream->Send(std::move(command));
+  it->second.port->Send(std::move(command));
 }
 
 void LiveJob::Do(SendRoute& action) {
@@ -158,7 +158,7 @@ void LiveJob::Do(EndJob& action) {
     (void)seams_.journal.CloseJob(record_.id);
   }
   for (auto& [id, runner] : runners_) {
-    if (runner.stream) runner.stream->Close(grpc::Status(grpc::StatusCode::ABORTED, "the job has ended"));
+    if (runner.port) runner.port->Close(Aborted("the job has ended"));
   }
   runners_.clear();
   log::Info("job ended", {{"job", record_.id}, {"name", record_.name}, {"state", static_cast<int>(ended_state_)}, {"error", ended_error_}});
@@ -179,14 +179,14 @@ void LiveJob::ExecutorConnected(const std::string& executor, const std::vector<s
   Handle(ExecutorUp{executor});
 }
 
-absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerStream> stream) {
+absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerPort> port) {
   const auto it = runners_.find(hello.runner_id());
   if (ended_ || it == runners_.end()) return FailedPrecondition("runner ", hello.runner_id(), " is not wanted any more");
   if (hello.fingerprint() != record_.plan.fingerprint()) {
     return InvalidArgument("runner ", hello.runner_id(), " builds another graph than the planner did: the job body must not depend on time, "
                            "randomness or the machine");
   }
-  it->second.stream = std::move(stream);
+  it->second.port = std::move(port);
   it->second.last_heard_us = seams_.loop.now_us();
   Handle(RunnerUp{hello.runner_id(), hello.block_address()});
   return absl::OkStatus();
@@ -228,16 +228,16 @@ void LiveJob::RunnerMessage(const std::string& id, const v1::RunnerMessage& mess
   }
 }
 
-void LiveJob::RunnerDisconnected(const std::string& id, const RunnerStream* stream) {
+void LiveJob::RunnerDisconnected(const std::string& id, const RunnerPort* port) {
   const auto it = runners_.find(id);
-  if (ended_ || it == runners_.end() || it->second.stream.get() != stream) return;
-  it->second.stream.reset();
+  if (ended_ || it == runners_.end() || it->second.port.get() != port) return;
+  it->second.port.reset();
   // Its executor knows how it ended, and tells at once; if that does not come, the runner is cut off.
   seams_.loop.PostAt(seams_.loop.now_us() + seams_.runner_grace_us, [self = weak_from_this(), id] {
     auto job = self.lock();
     if (!job) return;
     const auto runner = job->runners_.find(id);
-    if (runner != job->runners_.end() && !runner->second.stream) job->LoseRunner(id, "its connection to the driver broke", std::nullopt);
+    if (runner != job->runners_.end() && !runner->second.port) job->LoseRunner(id, "its connection to the driver broke", std::nullopt);
   });
 }
 
@@ -252,21 +252,21 @@ void LiveJob::LoseRunner(const std::string& id, std::string reason, std::optiona
   if (ended_ || it == runners_.end()) return;
   log::Warn("runner lost", {{"job", record_.id}, {"runner", id}, {"reason", reason}});
   StopRunner stop{it->second.executor, id};
-  if (it->second.stream) it->second.stream->Close(grpc::Status(grpc::StatusCode::ABORTED, "taken for lost"));
+  if (it->second.port) it->second.port->Close(Aborted("it was taken for lost"));
   runners_.erase(it);
   Do(stop);
   Handle(RunnerLost{id, std::move(reason), crash});
 }
 
 bool LiveJob::RunsOn(const std::string& executor) const {
-  return std::ranges::any_of(runners_, [&](const auto& entry) { return entry.second.executor == executor && entry.second.stream; });
+  return std::ranges::any_of(runners_, [&](const auto& entry) { return entry.second.executor == executor && entry.second.port; });
 }
 
 void LiveJob::CheckSilence() {
   const std::int64_t limit = seams_.loop.now_us() - seams_.runner_silence_us;
   std::vector<std::string> silent;
   for (const auto& [id, runner] : runners_) {
-    if (runner.stream && runner.last_heard_us < limit) silent.push_back(id);
+    if (runner.port && runner.last_heard_us < limit) silent.push_back(id);
   }
   for (const std::string& id : silent) {
     LoseRunner(id, Concat("nothing was heard of it for ", seams_.runner_silence_us / 1'000'000, " s"), std::nullopt);

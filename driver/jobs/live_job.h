@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "common/event_loop.h"
-#include "common/net/stream.h"
 #include "driver/job/job_master.h"
 #include "driver/jobs/job_record.h"
 #include "driver/jobs/output_hub.h"
@@ -20,7 +19,13 @@
 
 namespace millrace {
 
-using RunnerStream = ServerStream<v1::RunnerMessage, v1::RunnerCommand>;
+// The way to one runner: a stream, or calls in the same process. Its address tells one connection from the next.
+class RunnerPort {
+ public:
+  virtual ~RunnerPort() = default;
+  virtual void Send(v1::RunnerCommand command) = 0;
+  virtual void Close(const absl::Status& why) = 0;
+};
 
 // What a job needs of the driver around it.
 class JobHost {
@@ -48,9 +53,9 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   void Handle(const JobEvent& event);
   void ExecutorConnected(const std::string& executor, const std::vector<std::string>& its_runners);
   // InvalidArgument when the runner is not one of this job's or its plan is another.
-  absl::Status RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerStream> stream);
+  absl::Status RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerPort> port);
   void RunnerMessage(const std::string& runner, const v1::RunnerMessage& message);
-  void RunnerDisconnected(const std::string& runner, const RunnerStream* stream);
+  void RunnerDisconnected(const std::string& runner, const RunnerPort* port);
   void RunnerExited(const v1::RunnerExited& exited);
   void CheckSilence();
   void Compact();
@@ -65,7 +70,7 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
  private:
   struct Runner {
     std::string executor;
-    std::shared_ptr<RunnerStream> stream;  // null until it has connected
+    std::shared_ptr<RunnerPort> port;      // null until it has connected
     std::int64_t last_heard_us = 0;
     v1::RunnerStatus status;
   };

@@ -45,7 +45,7 @@ void OutputHub::Close(const v1::JobStatus& status) {
   log_followers_.clear();
 }
 
-void OutputHub::Follow(std::shared_ptr<RowWriter> writer, const v1::JobStatus& status, bool ended) {
+void OutputHub::Follow(std::shared_ptr<RowSink> writer, const v1::JobStatus& status, bool ended) {
   writer->Send(StatusEvent(status));
   for (const v1::OutputRows& rows : rows_) {
     v1::JobEvent event;
@@ -60,11 +60,11 @@ void OutputHub::Follow(std::shared_ptr<RowWriter> writer, const v1::JobStatus& s
   writer->Close(grpc::Status::OK);
 }
 
-void OutputHub::Unfollow(const RowWriter* writer) {
+void OutputHub::Unfollow(const RowSink* writer) {
   std::erase_if(followers_, [&](const auto& follower) { return follower.get() == writer; });
 }
 
-void OutputHub::FollowLogs(std::shared_ptr<LogWriter> writer, std::uint32_t lines, bool follow) {
+void OutputHub::FollowLogs(std::shared_ptr<LogSink> writer, std::uint32_t lines, bool follow) {
   const std::size_t wanted = std::min<std::size_t>(lines == 0 ? kDefaultLines : lines, lines_.size());
   for (auto it = lines_.end() - static_cast<std::ptrdiff_t>(wanted); it != lines_.end(); ++it) writer->Send(*it);
   if (follow) {
@@ -74,7 +74,7 @@ void OutputHub::FollowLogs(std::shared_ptr<LogWriter> writer, std::uint32_t line
   }
 }
 
-void OutputHub::UnfollowLogs(const LogWriter* writer) {
+void OutputHub::UnfollowLogs(const LogSink* writer) {
   std::erase_if(log_followers_, [&](const auto& follower) { return follower.get() == writer; });
 }
 

@@ -1,5 +1,5 @@
 // What a job shows to people while it runs: rows of Print and lines of its runners' logs. Keeps the last ones in bounded rings and
-// hands new ones to whoever follows. Loop thread only; the writers themselves are thread-safe and drop when their client is slow.
+// hands new ones to whoever follows. Loop thread only; the sinks must not block: they drop when their reader is slow.
 #pragma once
 
 #include <cstdint>
@@ -7,15 +7,15 @@
 #include <list>
 #include <memory>
 
-#include "common/net/server_writer.h"
+#include "common/net/message_sink.h"
 #include "millrace/v1/control.pb.h"
 
 namespace millrace {
 
 class OutputHub {
  public:
-  using RowWriter = ServerWriter<v1::JobEvent>;
-  using LogWriter = ServerWriter<v1::LogLine>;
+  using RowSink = MessageSink<v1::JobEvent>;
+  using LogSink = MessageSink<v1::LogLine>;
 
   void AddRows(v1::OutputRows rows);
   void AddLog(v1::LogLine line);
@@ -23,17 +23,17 @@ class OutputHub {
   // Ends every stream.
   void Close(const v1::JobStatus& status);
 
-  void Follow(std::shared_ptr<RowWriter> writer, const v1::JobStatus& status, bool ended);
-  void Unfollow(const RowWriter* writer);
-  void FollowLogs(std::shared_ptr<LogWriter> writer, std::uint32_t lines, bool follow);
-  void UnfollowLogs(const LogWriter* writer);
+  void Follow(std::shared_ptr<RowSink> writer, const v1::JobStatus& status, bool ended);
+  void Unfollow(const RowSink* writer);
+  void FollowLogs(std::shared_ptr<LogSink> writer, std::uint32_t lines, bool follow);
+  void UnfollowLogs(const LogSink* writer);
 
  private:
   std::deque<v1::OutputRows> rows_;
   std::size_t row_bytes_ = 0;
   std::deque<v1::LogLine> lines_;
-  std::list<std::shared_ptr<RowWriter>> followers_;
-  std::list<std::shared_ptr<LogWriter>> log_followers_;
+  std::list<std::shared_ptr<RowSink>> followers_;
+  std::list<std::shared_ptr<LogSink>> log_followers_;
 };
 
 }  // namespace millrace

@@ -74,6 +74,18 @@ void HandleExecutorMessage(Driver& driver, ExecutorSession& session, const v1::E
   }
 }
 
+using RunnerStream = ServerStream<v1::RunnerMessage, v1::RunnerCommand>;
+
+class StreamPort final : public RunnerPort {
+ public:
+  explicit StreamPort(std::shared_ptr<RunnerStream> stream) : stream_(std::move(stream)) {}
+  void Send(v1::RunnerCommand command) override { stream_->Send(std::move(command)); }
+  void Close(const absl::Status& why) override { stream_->Close(ToGrpc(why)); }
+
+ private:
+  const std::shared_ptr<RunnerStream> stream_;
+};
+
 struct RunnerSession {
   using Stream = RunnerStream;
   std::weak_ptr<Stream> stream;
@@ -82,6 +94,7 @@ struct RunnerSession {
   std::string address;
   std::string job;
   std::string runner;          // set by RunnerHello
+  const RunnerPort* port = nullptr;
 };
 
 void HandleRunnerMessage(Driver& driver, RunnerSession& session, const v1::RunnerMessage& message) {
@@ -101,7 +114,9 @@ void HandleRunnerMessage(Driver& driver, RunnerSession& session, const v1::Runne
     if (!job) return refuse(NotFound("there is no job ", hello.job_id()));
     session.job = hello.job_id();
     session.runner = hello.runner_id();
-    if (const absl::Status status = job->RunnerConnected(hello, stream); !status.ok()) refuse(status);
+    auto port = std::make_shared<StreamPort>(stream);
+    session.port = port.get();
+    if (const absl::Status status = job->RunnerConnected(hello, std::move(port)); !status.ok()) refuse(status);
     return;
   }
   if (auto job = driver.JobById(session.job)) job->RunnerMessage(session.runner, message);
@@ -186,7 +201,7 @@ void ExecutorClosed(Driver& driver, ExecutorSession& session, const std::string&
 }
 
 void RunnerClosed(Driver& driver, RunnerSession& session, const std::string&) {
-  if (auto job = driver.JobById(session.job)) job->RunnerDisconnected(session.runner, session.identity);
+  if (auto job = driver.JobById(session.job)) job->RunnerDisconnected(session.runner, session.port);
 }
 
 }  // namespace

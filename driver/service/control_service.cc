@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "common/net/grpc_status.h"
+#include "common/net/server_writer.h"
 #include "common/status.h"
 #include "common/version.h"
 #include "driver/service/submit_session.h"
@@ -79,8 +80,8 @@ grpc::ServerUnaryReactor* ControlService::StopJob(grpc::CallbackServerContext* c
 
 grpc::ServerWriteReactor<v1::JobEvent>* ControlService::FollowJob(grpc::CallbackServerContext* context, const v1::FollowJobRequest* request) {
   if (const absl::Status allowed = CheckClient(*context, driver_, "FollowJob"); !allowed.ok()) return Refuse<v1::JobEvent>(allowed);
-  const auto identity = std::make_shared<const OutputHub::RowWriter*>(nullptr);
-  auto writer = OutputHub::RowWriter::Make(
+  const auto identity = std::make_shared<const OutputHub::RowSink*>(nullptr);
+  auto writer = ServerWriter<v1::JobEvent>::Make(
       kFollowerQueue,
       [](std::uint64_t dropped) {
         v1::JobEvent event;
@@ -106,8 +107,8 @@ grpc::ServerWriteReactor<v1::JobEvent>* ControlService::FollowJob(grpc::Callback
 
 grpc::ServerWriteReactor<v1::LogLine>* ControlService::Logs(grpc::CallbackServerContext* context, const v1::LogsRequest* request) {
   if (const absl::Status allowed = CheckClient(*context, driver_, "Logs"); !allowed.ok()) return Refuse<v1::LogLine>(allowed);
-  const auto identity = std::make_shared<const OutputHub::LogWriter*>(nullptr);
-  auto writer = OutputHub::LogWriter::Make(kFollowerQueue, nullptr, [this, identity] {
+  const auto identity = std::make_shared<const OutputHub::LogSink*>(nullptr);
+  auto writer = ServerWriter<v1::LogLine>::Make(kFollowerQueue, nullptr, [this, identity] {
     driver_.loop().Post([this, identity] {
       for (const auto& [id, job] : driver_.jobs()) job->output().UnfollowLogs(*identity);
     });

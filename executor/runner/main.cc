@@ -15,7 +15,7 @@
 #include "common/version.h"
 #include "executor/runner/crash_handler.h"
 #include "executor/runner/planner.h"
-#include "executor/runner/runner.h"
+#include "executor/runner/runner_process.h"
 
 namespace {
 
@@ -35,7 +35,7 @@ int RunJob(const v1::RunnerBootstrap& bootstrap) {
   }
   signal(SIGTERM, [](int) { _exit(0); });  // what counts is durable elsewhere; nothing here is worth a wait
   RequireTls13();
-  auto runner = Runner::Start(bootstrap, DescriptorPath(v1::RUNNER_DESCRIPTOR_LIBRARY), *page);
+  auto runner = RunnerProcess::Start(bootstrap, DescriptorPath(v1::RUNNER_DESCRIPTOR_LIBRARY), *page);
   if (!runner.ok()) EndRunner(*page, Message(runner.status()).c_str(), 1);
   (*runner)->Run();
 }

@@ -4,21 +4,14 @@
 
 #include "common/dataflow/wire.h"
 #include "common/log.h"
-#include "common/net/server.h"
 #include "common/status.h"
 #include "executor/runner/crash_handler.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kReadRetry = 500'000;
 constexpr std::size_t kCommitters = 8;
-
-// Columns of a job that a host name or address with a port needs: brackets around IPv6.
-std::string HostPort(const std::string& host, int port) {
-  return host.find(':') == std::string::npos ? Concat(host, ":", port) : Concat("[", host, "]:", port);
-}
 
 bool IsPermanent(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsPermissionDenied(status);
@@ -26,89 +19,31 @@ bool IsPermanent(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(v1::RunnerBootstrap bootstrap, const std::string& library_path, CrashPage* crash) {
-  const engine::JobParameters parameters{
-      bootstrap.name(), {bootstrap.arguments().begin(), bootstrap.arguments().end()}, bootstrap.batch_interval_us()};
-  MR_ASSIGN_OR_RETURN(LoadedJob job, LoadJob(library_path, parameters));
-  if (job.plan.fingerprint() != bootstrap.fingerprint()) {
-    return InvalidArgument("the job builds another graph here than when it was planned: its body must not depend on time, randomness or the machine");
-  }
+absl::StatusOr<std::unique_ptr<Runner>> Runner::Make(RunnerSettings settings, LoadedJob job, EventLoop& loop, RunnerTransport& transport) {
   MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(job.plan));
-  MR_ASSIGN_OR_RETURN(TlsIdentity identity, MakeIdentity(bootstrap.key_pem(), bootstrap.chain_pem(), bootstrap.ca_pem(), "runner"));
-  auto runner = std::unique_ptr<Runner>(new Runner(std::move(bootstrap), std::move(identity), std::move(job), std::move(plan), crash));
-  MR_RETURN_IF_ERROR(runner->Open());
+  auto runner = std::unique_ptr<Runner>(new Runner(std::move(settings), std::move(job), std::move(plan), loop, transport));
+  Runner& r = *runner;
+  MR_ASSIGN_OR_RETURN(r.sources_, SourceHost::Make(r.job_.program->description(), r.settings_.job_id, [&r](SplitReport report) {
+                        v1::RunnerMessage message;
+                        wire::ToProto(report, message.mutable_splits());
+                        r.loop_.Post([&r, message = std::move(message)]() mutable { r.transport_.Report(std::move(message)); });
+                      }));
+  MR_ASSIGN_OR_RETURN(r.sinks_, SinkHost::Make(r.job_.program->description(), r.settings_.job_id));
+  r.workers_ = std::make_unique<WorkerPool>("worker", std::max(1U, r.settings_.slots), PrepareThreadForCrash);
+  r.committers_ = std::make_unique<WorkerPool>("committer", kCommitters, PrepareThreadForCrash);
   return runner;
 }
 
-Runner::Runner(v1::RunnerBootstrap bootstrap, TlsIdentity identity, LoadedJob job, JobPlan plan, CrashPage* crash)
-    : bootstrap_(std::move(bootstrap)),
-      identity_(std::move(identity)),
+Runner::Runner(RunnerSettings settings, LoadedJob job, JobPlan plan, EventLoop& loop, RunnerTransport& transport)
+    : settings_(std::move(settings)),
       job_(std::move(job)),
       plan_(std::move(plan)),
-      crash_(crash),
-      core_(plan_, bootstrap_.runner_id()),
-      blocks_({.dir = bootstrap_.data_dir() + "/blocks", .memory_budget_bytes = bootstrap_.memory_bytes()}),
-      block_service_(identity_, bootstrap_.job_id(), blocks_,
-                     [this](BlockKey key, std::uint64_t input_hash) { PostEvent(runner::BlockReceived{key, input_hash}); }),
-      peers_(
-          loop_, identity_, bootstrap_.job_id(), bootstrap_.runner_id(),
-          [this](const std::string& peer) { Step(runner::PeerReconnected{peer}); },
-          [this](const std::string& peer, std::vector<runner::MadeBlock> blocks) { Do(runner::PushBlocks{peer, std::move(blocks)}); }) {}
+      loop_(loop),
+      transport_(transport),
+      core_(plan_, settings_.runner_id),
+      blocks_({.dir = settings_.data_dir + "/blocks", .memory_budget_bytes = settings_.memory_bytes}) {}
 
 Runner::~Runner() = default;
-
-absl::Status Runner::Open() {
-  MR_ASSIGN_OR_RETURN(sources_, SourceHost::Make(job_.program->description(), bootstrap_.job_id(), [this](SplitReport report) {
-                        v1::RunnerMessage message;
-                        wire::ToProto(report, message.mutable_splits());
-                        loop_.Post([this, message = std::move(message)]() mutable { Report(std::move(message)); });
-                      }));
-  MR_ASSIGN_OR_RETURN(sinks_, SinkHost::Make(job_.program->description(), bootstrap_.job_id()));
-  MR_ASSIGN_OR_RETURN(server_, StartServer(HostPort(bootstrap_.host(), 0), identity_, "executor.host", {&block_service_}, &block_port_));
-  workers_ = std::make_unique<WorkerPool>("worker", std::max(1U, bootstrap_.slots()), PrepareThreadForCrash);
-  committers_ = std::make_unique<WorkerPool>("committer", kCommitters, PrepareThreadForCrash);
-  ConnectDriver();
-  return absl::OkStatus();
-}
-
-void Runner::Run() {
-  loop_.Post([this] { ReportStatus(); });
-  loop_.Run();
-  EndRunner(crash_, "the control thread ended", 1);
-}
-
-// ---- the driver ----
-
-void Runner::ConnectDriver() {
-  channel_ = MakeChannel(bootstrap_.driver(), identity_, "driver");
-  stub_ = v1::Cluster::NewStub(channel_);
-  driver_ = DriverStream::Make({
-      .on_message =
-          [this](v1::RunnerCommand command, std::function<void()> next) {
-            loop_.Post([this, command = std::move(command), next = std::move(next)] {
-              Handle(command);
-              next();
-            });
-          },
-      .on_closed =
-          [this](const grpc::Status& status) {
-            // Without the driver a runner can do nothing that counts; its executor starts another when it is wanted.
-            EndRunner(crash_, Concat("lost the driver: ", ExplainConnectFailure(status, bootstrap_.driver())).c_str(), 0);
-          },
-  });
-  driver_->context().set_wait_for_ready(false);
-  driver_->Start([this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Runner(context, reactor); });
-  v1::RunnerMessage message;
-  auto* hello = message.mutable_hello();
-  hello->set_job_id(bootstrap_.job_id());
-  hello->set_runner_id(bootstrap_.runner_id());
-  hello->set_block_address(HostPort(bootstrap_.host(), block_port_));
-  hello->set_fingerprint(job_.plan.fingerprint());
-  hello->set_slots(bootstrap_.slots());
-  Report(std::move(message));
-}
-
-void Runner::Report(v1::RunnerMessage message) { driver_->Send(std::move(message)); }
 
 void Runner::Handle(const v1::RunnerCommand& command) {
   if (command.epoch() < epoch_) {
@@ -116,7 +51,6 @@ void Runner::Handle(const v1::RunnerCommand& command) {
     return;
   }
   epoch_ = command.epoch();
-  block_service_.NoteEpoch(epoch_);
   if (command.has_route()) {
     auto route = wire::FromProto(command.route());
     if (!route.ok()) return log::Error("bad route", {{"why", Message(route.status())}});
@@ -128,23 +62,21 @@ void Runner::Handle(const v1::RunnerCommand& command) {
   }
 }
 
-void Runner::ReportStatus() {
-  v1::RunnerMessage message;
-  auto* status = message.mutable_status();
+v1::RunnerStatus Runner::Status() const {
+  v1::RunnerStatus status;
   const BlockStoreStats stats = blocks_.Stats();
-  status->set_block_memory_bytes(stats.memory_bytes);
-  status->set_block_disk_bytes(stats.disk_bytes);
-  status->set_corrupt_blocks(stats.corrupt + block_service_.corrupt());
-  status->set_storage_problem(blocks_.Problem());
+  status.set_block_memory_bytes(stats.memory_bytes);
+  status.set_block_disk_bytes(stats.disk_bytes);
+  status.set_corrupt_blocks(stats.corrupt);
+  status.set_storage_problem(blocks_.Problem());
   auto problems = sources_->Problems();
   std::ranges::move(sinks_->Problems(), std::back_inserter(problems));
   for (auto& [op, text] : problems) {
-    auto* problem = status->add_problems();
+    auto* problem = status.add_problems();
     problem->set_source(op);
     problem->set_text(std::move(text));
   }
-  Report(std::move(message));
-  loop_.PostAt(loop_.now_us() + kSecond, [this] { ReportStatus(); });
+  return status;
 }
 
 // ---- the core ----
@@ -193,14 +125,14 @@ void Runner::Do(const runner::PushBlocks& action) {
   workers_->Post([this, action, epoch = epoch_] {
     std::vector<std::shared_ptr<const Block>> found;
     for (const runner::MadeBlock& wanted : action.blocks) {
-      auto block = GetBlock(wanted);
+      auto block = blocks_.Get({wanted.key, wanted.input_hash});
       if (block.ok()) found.push_back(*std::move(block));  // else its batch is committed, or it will be made again
     }
-    loop_.Post([this, runner = action.runner, epoch, found = std::move(found)]() mutable { peers_.Push(runner, epoch, std::move(found)); });
+    loop_.Post([this, runner = action.runner, epoch, found = std::move(found)]() mutable { transport_.Push(runner, epoch, std::move(found)); });
   });
 }
 
-void Runner::Do(const runner::UpdatePeers& action) { peers_.Update(action.peers); }
+void Runner::Do(const runner::UpdatePeers& action) { transport_.UpdatePeers(action.peers); }
 void Runner::Do(const runner::ReleaseSplit& action) { sources_->Release(action.split); }
 void Runner::Do(const runner::ReleaseSinks& action) { sinks_->Release(action.task); }
 
@@ -211,28 +143,22 @@ void Runner::Do(const runner::DropBlocks& action) {
 void Runner::Do(const runner::ReportRanges& action) {
   v1::RunnerMessage message;
   wire::ToProto(action.report, message.mutable_ranges());
-  Report(std::move(message));
+  transport_.Report(std::move(message));
 }
 
 void Runner::Do(const runner::ReportDone& action) {
   v1::RunnerMessage message;
   wire::ToProto(action.done, message.mutable_done());
-  Report(std::move(message));
+  transport_.Report(std::move(message));
 }
 
 void Runner::Do(const runner::ReportFailure& action) {
   v1::RunnerMessage message;
   wire::ToProto(action.failure, message.mutable_failure());
-  Report(std::move(message));
+  transport_.Report(std::move(message));
 }
 
 // ---- on workers ----
-
-absl::StatusOr<std::shared_ptr<const Block>> Runner::GetBlock(const runner::MadeBlock& wanted) {
-  MR_ASSIGN_OR_RETURN(auto block, blocks_.Get(wanted.key));
-  if (block->input_hash != wanted.input_hash) return NotFound(ToString(wanted.key), " is here, but made from another input");
-  return block;
-}
 
 void Runner::Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent) {
   loop_.Post([this, attempt = ref.attempt, op, error = std::move(error), permanent] {
@@ -311,7 +237,7 @@ void Runner::ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch) {
 void Runner::Reduce(const runner::RunReduce& action, std::uint64_t epoch) {
   std::vector<std::shared_ptr<const Block>> inputs;
   for (const runner::MadeBlock& input : action.inputs) {
-    auto block = GetBlock(input);
+    auto block = blocks_.Get({input.key, input.input_hash});
     if (!block.ok()) return Fail(action.ref, plan_.stages[action.ref.task.stage].root, Message(block.status()), false);
     inputs.push_back(*std::move(block));
   }
@@ -342,7 +268,7 @@ void Runner::SendConsoleRows(TaskRun& run, std::uint32_t sink) {
     }
   }
   rows->set_total(cut ? total : static_cast<std::uint64_t>(rows->rows_size()));
-  loop_.Post([this, message = std::move(message)]() mutable { Report(std::move(message)); });
+  loop_.Post([this, message = std::move(message)]() mutable { transport_.Report(std::move(message)); });
 }
 
 absl::Status Runner::CommitSink(TaskRun& run, std::uint32_t sink, std::uint64_t epoch) {

@@ -1,5 +1,8 @@
-// The runner daemon: the shell around RunnerCore. One control thread takes events in and carries actions out; workers run tasks, committers
-// wait for sinks; gRPC's threads only decode and post.
+// The runner: the shell around RunnerCore. One control thread takes events in and carries actions out; workers run tasks, committers wait for
+// sinks. How it reaches the driver and its peers is the transport's business: gRPC in a cluster (runner_process.h), calls in
+// `millrace local`.
+//
+// Thread rule: Handle, Step and Resend on the thread of loop(); TakeBlock from any.
 #pragma once
 
 #include <map>
@@ -9,46 +12,56 @@
 
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
-#include "common/net/stream.h"
-#include "common/net/tls.h"
-#include "executor/agent/crash_page.h"
 #include "executor/blocks/block_store.h"
-#include "executor/runner/block_service.h"
 #include "executor/runner/core/runner_core.h"
 #include "executor/runner/job_library.h"
-#include "executor/runner/peer_links.h"
 #include "executor/runner/sink_host.h"
 #include "executor/runner/source_host.h"
 #include "executor/runner/task_run.h"
 #include "executor/runner/worker_pool.h"
-#include "millrace/v1/cluster.grpc.pb.h"
-#include "millrace/v1/runner.pb.h"
-
-namespace grpc {
-class Server;
-}
+#include "millrace/v1/cluster.pb.h"
 
 namespace millrace {
 
+// How a runner reaches the others. Called on the runner's loop thread.
+class RunnerTransport {
+ public:
+  virtual ~RunnerTransport() = default;
+  virtual void Report(v1::RunnerMessage message) = 0;
+  virtual void UpdatePeers(const std::vector<Peer>& peers) = 0;
+  virtual void Push(const std::string& runner, std::uint64_t epoch, std::vector<std::shared_ptr<const Block>> blocks) = 0;
+};
+
+struct RunnerSettings {
+  std::string job_id;
+  std::string runner_id;
+  std::string data_dir;             // the runner's alone
+  std::uint64_t memory_bytes = 0;   // for blocks
+  std::uint32_t slots = 1;          // tasks at once
+};
+
 class Runner {
  public:
-  // `crash`: where last words go. Errors are the runner's last words.
-  static absl::StatusOr<std::unique_ptr<Runner>> Start(v1::RunnerBootstrap bootstrap, const std::string& library_path, CrashPage* crash);
+  // InvalidArgument when a source or sink has a wrong option. `loop` and `transport` outlive the runner.
+  static absl::StatusOr<std::unique_ptr<Runner>> Make(RunnerSettings settings, LoadedJob job, EventLoop& loop, RunnerTransport& transport);
   ~Runner();
-  // Works until the process ends: when the driver's stream breaks, or by a signal.
-  [[noreturn]] void Run();
 
- private:
-  using DriverStream = ClientStream<v1::RunnerCommand, v1::RunnerMessage>;
-
-  Runner(v1::RunnerBootstrap bootstrap, TlsIdentity identity, LoadedJob job, JobPlan plan, CrashPage* crash);
-  absl::Status Open();
-  void ConnectDriver();
   void Handle(const v1::RunnerCommand& command);
   void Step(const runner::Event& event);
+  // Pushes blocks again that a peer has found damaged.
+  void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks) { Do(runner::PushBlocks{peer, std::move(blocks)}); }
+  // A block has been put into the store.
+  void TakeBlock(BlockKey key, std::uint64_t input_hash) { PostEvent(runner::BlockReceived{key, input_hash}); }
+  v1::RunnerStatus Status() const;
+
+  BlockStore& blocks() { return blocks_; }
+  std::uint64_t epoch() const { return epoch_; }
+  const RunnerSettings& settings() const { return settings_; }
+  std::uint64_t fingerprint() const { return job_.plan.fingerprint(); }
+
+ private:
+  Runner(RunnerSettings settings, LoadedJob job, JobPlan plan, EventLoop& loop, RunnerTransport& transport);
   void PostEvent(runner::Event event);
-  void Report(v1::RunnerMessage message);
-  void ReportStatus();
 
   void Do(const runner::ArmCut& action);
   void Do(const runner::CloseRange& action);
@@ -66,7 +79,6 @@ class Runner {
   void Do(const runner::ReportFailure& action);
 
   // On workers and committers.
-  absl::StatusOr<std::shared_ptr<const Block>> GetBlock(const runner::MadeBlock& wanted);
   void CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch);
   void ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch);
   void Reduce(const runner::RunReduce& action, std::uint64_t epoch);
@@ -78,23 +90,15 @@ class Runner {
   void Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch, Feed&& feed);
   void Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent);
 
-  const v1::RunnerBootstrap bootstrap_;
-  const TlsIdentity identity_;
+  const RunnerSettings settings_;
   const LoadedJob job_;
   const JobPlan plan_;
-  CrashPage* const crash_;
-  EventLoop loop_;
+  EventLoop& loop_;
+  RunnerTransport& transport_;
   runner::RunnerCore core_;
   BlockStore blocks_;
-  BlockService block_service_;
   std::unique_ptr<SourceHost> sources_;
   std::unique_ptr<SinkHost> sinks_;
-  PeerLinks peers_;
-  std::unique_ptr<grpc::Server> server_;
-  int block_port_ = 0;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::Cluster::Stub> stub_;
-  std::shared_ptr<DriverStream> driver_;
   std::uint64_t epoch_ = 0;
   std::map<runner::AttemptId, std::shared_ptr<TaskRun>> computed_;  // to be committed
   std::set<runner::AttemptId> dropped_;                             // while a worker still has them

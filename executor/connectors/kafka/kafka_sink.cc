@@ -44,7 +44,7 @@ constexpr std::array<std::array<const char*, 2>, 8> kDefaults = {{
     {"queue.buffering.max.messages", "200000"},
     {"queue.buffering.max.kbytes", "65536"},
     {"partitioner", "murmur2_random"},
-    {"reconnect.backoff.max.ms", "2000"},
+    {"reconnect.backoff.max.ms", "500"},
 }};
 
 class AtLeastOnceWriter : public SinkWriter {

@@ -53,7 +53,7 @@ constexpr std::array<std::array<const char*, 2>, 13> kDefaults = {{
     {"queued.max.messages.kbytes", "32768"},
     {"fetch.wait.max.ms", "10"},
     {"fetch.error.backoff.ms", "100"},
-    {"reconnect.backoff.max.ms", "2000"},
+    {"reconnect.backoff.max.ms", "500"},
     {"socket.nagle.disable", "true"},
     {"topic.metadata.refresh.interval.ms", "30000"},
 }};

@@ -89,7 +89,11 @@ absl::Status TransactionalWriter::StageRows(std::uint64_t batch, std::int64_t ba
   if (rows.empty()) return absl::OkStatus();
   MR_RETURN_IF_ERROR(Begin());
   staged_ = batch;
-  return producer_->Produce(rows.rows(), batch_time_us, After(kStageMs));
+  // The mark goes first: while the broker still completes the transaction before, librdkafka retries adding an offset
+  // after retry.backoff.ms, but adding a partition only after 20 ms.
+  const Deadline deadline = After(kStageMs);
+  MR_RETURN_IF_ERROR(SendMark(batch, deadline));
+  return producer_->Produce(rows.rows(), batch_time_us, deadline);
 }
 
 absl::Status TransactionalWriter::Stage(std::uint64_t batch, std::int64_t batch_time_us, const RowBuffer& rows) {
@@ -105,10 +109,8 @@ absl::Status TransactionalWriter::SendMark(std::uint64_t batch, Deadline deadlin
   });
 }
 
-absl::Status TransactionalWriter::CommitStaged(std::uint64_t batch) {
+absl::Status TransactionalWriter::CommitStaged() {
   const Deadline deadline = After(kCommitMs);
-  // The mark travels while the rows are still being delivered; neither is visible before the commit.
-  MR_RETURN_IF_ERROR(SendMark(batch, deadline));
   MR_RETURN_IF_ERROR(producer_->AwaitDelivered(deadline));
   MR_RETURN_IF_ERROR(
       Retry("committing", deadline, [&](int ms) { return rd_kafka_commit_transaction(producer_->handle(), ms); }));
@@ -123,7 +125,7 @@ absl::Status TransactionalWriter::Commit(std::uint64_t batch) {
     return Checked(Internal("kafka sink ", transactional_id_, ": batch ", batch, " is to be committed, but ", staged_,
                             " was staged"));
   }
-  return Checked(CommitStaged(batch));
+  return Checked(CommitStaged());
 }
 
 }  // namespace millrace::kafka

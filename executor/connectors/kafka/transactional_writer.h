@@ -32,7 +32,7 @@ class TransactionalWriter : public SinkWriter {
 
  private:
   absl::Status StageRows(std::uint64_t batch, std::int64_t batch_time_us, const RowBuffer& rows);
-  absl::Status CommitStaged(std::uint64_t batch);
+  absl::Status CommitStaged();
   absl::Status Begin();
   absl::Status SendMark(std::uint64_t batch, Deadline deadline);
   void Abort();

@@ -1,0 +1,57 @@
+// The runner as a process of its own: a Runner whose driver and peers are reached over mutual TLS. Ends the process when the driver is lost.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/event_loop.h"
+#include "common/net/stream.h"
+#include "common/net/tls.h"
+#include "executor/agent/crash_page.h"
+#include "executor/runner/block_service.h"
+#include "executor/runner/peer_links.h"
+#include "executor/runner/runner.h"
+#include "millrace/v1/cluster.grpc.pb.h"
+#include "millrace/v1/runner.pb.h"
+
+namespace grpc {
+class Server;
+}
+
+namespace millrace {
+
+class RunnerProcess final : public RunnerTransport {
+ public:
+  // `crash`: where last words go. An error is the last word.
+  static absl::StatusOr<std::unique_ptr<RunnerProcess>> Start(const v1::RunnerBootstrap& bootstrap, const std::string& library_path,
+                                                              CrashPage* crash);
+  ~RunnerProcess() override;
+  [[noreturn]] void Run();
+
+  void Report(v1::RunnerMessage message) override;
+  void UpdatePeers(const std::vector<Peer>& peers) override;
+  void Push(const std::string& runner, std::uint64_t epoch, std::vector<std::shared_ptr<const Block>> blocks) override;
+
+ private:
+  using DriverStream = ClientStream<v1::RunnerCommand, v1::RunnerMessage>;
+
+  RunnerProcess(std::string driver, TlsIdentity identity, CrashPage* crash);
+  absl::Status Open(const v1::RunnerBootstrap& bootstrap, LoadedJob job);
+  void ConnectDriver(const v1::RunnerHello& hello);
+  void ReportStatus();
+
+  const std::string driver_target_;
+  const TlsIdentity identity_;
+  CrashPage* const crash_;
+  EventLoop loop_;
+  std::unique_ptr<Runner> runner_;
+  std::unique_ptr<PeerLinks> peers_;
+  std::unique_ptr<BlockService> block_service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::Cluster::Stub> stub_;
+  std::shared_ptr<DriverStream> driver_;
+};
+
+}  // namespace millrace
