@@ -1,5 +1,7 @@
 #include "common/daemon.h"
 
+#include <sys/resource.h>
+
 #include <cstdio>
 
 #include "common/status.h"
@@ -33,6 +35,13 @@ absl::StatusOr<DaemonArguments> ParseDaemonArguments(int argc, char** argv, std:
 int DaemonFailed(std::string_view program, const absl::Status& status, int code) {
   std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(program.size()), program.data(), Message(status).c_str());
   return code;
+}
+
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 sigset_t BlockStopSignals() {

@@ -28,6 +28,9 @@ absl::StatusOr<DaemonArguments> ParseDaemonArguments(int argc, char** argv, std:
 // Prints "program: why" and returns `code`.
 int DaemonFailed(std::string_view program, const absl::Status& status, int code);
 
+// As many open files as the system allows: every stream and every connection is one.
+void RaiseFileLimit();
+
 // SIGTERM and SIGINT are blocked in this thread and those it makes; SIGPIPE is ignored.
 sigset_t BlockStopSignals();
 // Waits for one of them and returns it.

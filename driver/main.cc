@@ -1,7 +1,4 @@
 // millrace-driver: the control plane. See docs/millrace-driver.md.
-#include <signal.h>
-
-#include <cstdio>
 #include <thread>
 
 #include "common/daemon.h"
@@ -20,6 +17,7 @@ int main(int argc, char** argv) {
   if (!options.ok()) return DaemonFailed("millrace-driver", options.status(), kExitConfig);
   if (const absl::Status status = InitLogging(options->log); !status.ok()) return DaemonFailed("millrace-driver", status, kExitConfig);
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
+  RaiseFileLimit();
   RequireTls13();
   auto driver = Driver::Start(*options);
   if (!driver.ok()) return DaemonFailed("millrace-driver", driver.status(), kExitFailure);

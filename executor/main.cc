@@ -1,6 +1,4 @@
 // millrace-executor: one per node; see docs/millrace-executor.md.
-#include <sys/resource.h>
-
 #include <thread>
 
 #include "common/daemon.h"
@@ -19,6 +17,7 @@ int main(int argc, char** argv) {
   if (!options.ok()) return DaemonFailed("millrace-executor", options.status(), kExitConfig);
   if (const absl::Status status = InitLogging(options->log); !status.ok()) return DaemonFailed("millrace-executor", status, kExitConfig);
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
+  RaiseFileLimit();
   RequireTls13();
   auto agent = Agent::Start(*options);
   if (!agent.ok()) return DaemonFailed("millrace-executor", agent.status(), kExitFailure);

@@ -83,7 +83,9 @@ absl::StatusOr<Config> LoadConfig(std::span<const OptionSpec> schema, const std:
 absl::StatusOr<Config> LoadConfig(std::span<const OptionSpec> schema, const std::string& file,
                                   const std::vector<std::string>& sets);
 
-// All options with their types, defaults and meanings, for --help-config.
+// All options with their types, defaults and meanings, for --help-config. DescribeKeys leaves out the introduction
+// about where values come from, for programs that do not look in all those places.
 std::string Describe(std::span<const OptionSpec> schema);
+std::string DescribeKeys(std::span<const OptionSpec> schema);
 
 }  // namespace millrace

@@ -30,15 +30,20 @@ std::string Kind(const OptionSpec& spec) {
 
 }  // namespace
 
-std::string Describe(std::span<const OptionSpec> schema) {
-  std::string out =
-      "Settings. Later beats earlier: the default, the file, the environment (MILLRACE__ and the key in capitals,\n"
-      "'__' for '.'), --set key=value.\n\n";
+std::string DescribeKeys(std::span<const OptionSpec> schema) {
+  std::string out;
   for (const OptionSpec& spec : schema) {
     const std::string shown = spec.default_text.empty() ? "none" : std::string(spec.default_text);
     out += Concat(spec.key, "  [", Kind(spec), "]  default: ", shown, "\n", Wrap(spec.doc));
   }
   return out;
+}
+
+std::string Describe(std::span<const OptionSpec> schema) {
+  return Concat(
+      "Settings. Later beats earlier: the default, the file, the environment (MILLRACE__ and the key in capitals,\n"
+      "'__' for '.'), --set key=value.\n\n",
+      DescribeKeys(schema));
 }
 
 }  // namespace millrace

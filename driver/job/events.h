@@ -15,6 +15,8 @@ namespace millrace {
 // ---- events ----
 struct ExecutorUp { std::string executor; };
 struct ExecutorLost { std::string executor; std::string reason; };
+// Its stream is open; comes again when the runner opens a new one. What the master sends in answer must be the first on that stream: a runner
+// that missed a Go and took the next would leave a batch out.
 struct RunnerUp { std::string runner; std::string block_address; };
 struct Crash {
   int signal = 0;

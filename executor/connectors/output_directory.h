@@ -1,5 +1,4 @@
-// The file system calls of the files sink, each with its error named: write a file durably, publish it by rename, list,
-// clean.
+// The file system calls of the files sink, each with its error named: write durably, publish by rename, list, clean.
 //
 // Stateless but for the paths; one thread at a time. A full disk is ResourceExhausted and names the path.
 #pragma once

@@ -1,9 +1,9 @@
-// One librdkafka instance with its callbacks. Shared by whatever holds its messages: librdkafka wants all of them freed
-// first.
+// One librdkafka instance with its callbacks. Shared by whatever holds its messages: librdkafka wants them freed first.
 //
 // Callbacks run inside Poll (and other librdkafka calls that serve them) on the caller's thread; log lines come from
-// librdkafka's threads. Thread rule: any thread, but deliveries() belongs to the one thread that produces, polls and
-// flushes. The destructor ends librdkafka's threads; it waits for no broker.
+// librdkafka's threads. The destructor ends those threads; it waits for no broker.
+//
+// Thread rule: any thread, but deliveries() belongs to the one thread that produces, polls and flushes.
 #pragma once
 
 #include <cstdint>

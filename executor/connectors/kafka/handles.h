@@ -1,5 +1,9 @@
-// Owning pointers for what librdkafka hands out, so that every path frees it. Names as in librdkafka without the
-// rd_kafka_ prefix.
+// Owning pointers for what librdkafka hands out, so that every path frees it. Names are librdkafka's without rd_kafka_.
+//
+//   const Error error(rd_kafka_begin_transaction(producer));
+//   if (error != nullptr) return Failed("beginning a transaction", error);
+//
+// The objects must be freed before the client that made them.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

@@ -3,9 +3,11 @@
 //
 // Partitions that exist at the first listing begin at the option `start`; those found later at their earliest record. A
 // topic that is deleted and made again under the same name cannot always be told from the old one: stop the job first.
+//
 // Memory: librdkafka holds up to rdkafka.queued.min.messages records or rdkafka.queued.max.messages.kbytes for each
-// split; a range is at most that. Options: brokers, topics, start, isolation, discovery_interval_ms,
-// max_records_per_batch, rdkafka.<name>.
+// split, with some 400 bytes of its own for each record; a range is at most that. Raise them for long batches.
+//
+// Options: brokers, topics, start, isolation, discovery_interval_ms, max_records_per_batch, rdkafka.<name>.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,7 @@
 // Reads the mark of a sink partition: the committed offset of its private group on partition 0 of the output topic, 0
 // when there is none. Asks for stable offsets, so a commit that is still being completed is waited for, not overlooked.
+//
+// On the producer's thread. Unavailable when the deadline passes without an answer.
 #pragma once
 
 #include <cstdint>

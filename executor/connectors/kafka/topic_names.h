@@ -1,5 +1,7 @@
 // Topic names out of options, checked against Kafka's own rules: 1 to 249 of a-z A-Z 0-9 . _ - and neither "." nor
 // "..".
+//
+// Pure functions, any thread. Errors are InvalidArgument and name the operator, the option and the name.
 #pragma once
 
 #include <string>
