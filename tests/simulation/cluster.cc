@@ -40,12 +40,15 @@ Cluster::Cluster(std::uint64_t seed, Mutation mutation, bool trace)
 Cluster::~Cluster() = default;
 
 void Cluster::Say(const std::string& who, const std::string& what) {
-  if (trace_) std::printf("%10.3f ms  %-8s %s\n", static_cast<double>(clock_.now() - kStartOfTime) / 1000, who.c_str(), what.c_str());
+  if (trace_)
+    std::printf("%10.3f ms  %-8s %s\n", static_cast<double>(clock_.now() - kStartOfTime) / 1000, who.c_str(),
+                what.c_str());
 }
 
 std::uint64_t Cluster::Live() {
-  Say("world", Concat(settings_.plan.name, settings_.bounded ? " bounded, " : ", ", settings_.executors, " executors, interval ",
-                      settings_.plan.batch_interval_us, " us, harshness ", settings_.harshness));
+  Say("world",
+      Concat(settings_.plan.name, settings_.bounded ? " bounded, " : ", ", settings_.executors, " executors, interval ",
+             settings_.plan.batch_interval_us, " us, harshness ", settings_.harshness));
   for (const auto& [name, executor] : executors_) {
     if (!executor.up) clock_.In(random_.Between(0, 1'500'000), [this, e = name] { BringBack(e); });
   }
@@ -57,9 +60,7 @@ std::uint64_t Cluster::Live() {
   sources_.RevealAll();
   MoveOn();
   Finish();
-  std::uint64_t batches = 0;
-  for (const auto& [batch, planned] : journal_.plans()) batches += batch <= committed_;
-  return batches;
+  return static_cast<std::uint64_t>(std::distance(journal_.plans().begin(), journal_.plans().upper_bound(committed_)));
 }
 
 void Cluster::RunFor(std::int64_t duration) {
@@ -74,7 +75,8 @@ void Cluster::MoveOn() {
   const auto done = [&] { return HasEnded(ended_) || (!settings_.bounded && committed_ >= before + 12); };
   while (!done()) {
     if (!clock_.RunNext(deadline)) {
-      throw Violation{Concat("no progress after the faults: batch ", committed_, " is the last committed, ", before, " was then")};
+      throw Violation{
+          Concat("no progress after the faults: batch ", committed_, " is the last committed, ", before, " was then")};
     }
   }
 }
@@ -87,14 +89,19 @@ void Cluster::Finish() {
     }
   }
   const JobState wanted = settings_.bounded ? JobState::kFinished : JobState::kStopped;
-  if (ended_ != wanted) throw Violation{Concat("the job's state is ", static_cast<int>(ended_), " at the end: ", master_->error())};
-  RunFor(300'000);  // everything that is still on its way
+  if (ended_ != wanted)
+    throw Violation{Concat("the job's state is ", static_cast<int>(ended_), " at the end: ", master_->error())};
+  RunFor(600'000);  // everything that is still on its way
   if (!processes_.empty()) throw Violation{Concat(processes_.begin()->first, " outlives its job")};
-  const JobSnapshot snapshot = journal_.Restore();
+  const JobSnapshot& snapshot = journal_.restored();
   sinks_.CheckComplete(snapshot.last_batch);
-  if (!snapshot.pending.empty()) throw Violation{Concat("batch ", snapshot.pending.front().batch, " is planned and was left behind")};
+  for (const PlannedBatch& planned : snapshot.pending) {  // what had no effects is in a snapshot only
+    if (journal_.Plan(planned.batch) != nullptr)
+      throw Violation{Concat("batch ", planned.batch, " is planned and was left behind")};
+  }
   if (master_->committed_records() != snapshot.committed_records) {
-    throw Violation{Concat("the driver counts ", master_->committed_records(), " records, the journal ", snapshot.committed_records)};
+    throw Violation{Concat("the driver counts ", master_->committed_records(), " records, the journal ",
+                           snapshot.committed_records)};
   }
   if (!settings_.bounded) return;
   for (const StagePlan& stage : settings_.plan.stages) {
@@ -120,6 +127,7 @@ void Cluster::BreakSomething() {
   if (random_.Chance(0.005 * h)) BreakStream();
   if (random_.Chance(0.002 * h)) LoseExecutor();
   if (random_.Chance(0.010 * h)) BreakLink(AnyProcess(), AnyProcess());
+  if (random_.Chance(0.005 * h)) FreezeRunner();
   if (settings_.restarts && random_.Chance(0.002 * h)) RestartDriver();
 }
 
@@ -135,6 +143,7 @@ std::int64_t Cluster::Delay() {
 void Cluster::Connect(const std::string& runner) {
   Process& process = processes_.at(runner);
   process.connected = true;
+  process.greeted = false;
   ++process.stream;
   process.last_down = process.last_up = clock_.now();
   ToDriver(runner, RunnerUp{runner, Concat("address of ", runner)});
@@ -149,6 +158,7 @@ void Cluster::Orphan(const std::string& runner) {
   process.connected = false;
   ++process.stream;
   Say(runner, "has lost its driver");
+  Saw("orphan");
   clock_.In(random_.Between(0, 400'000), [this, runner] { Kill(runner); });
 }
 
@@ -156,10 +166,18 @@ void Cluster::LoseRunner() {
   const std::string runner = AnyProcess();
   if (runner.empty()) return;
   Say(runner, "dies");
+  Saw("dead runner");
   Kill(runner);
   RunnerLost lost{runner, "killed by the simulation", std::nullopt};
   if (random_.Chance(0.3)) lost.crash = Crash{11, 0, committed_ + random_.Below(3)};
   StepIn(random_.Between(100, 200'000), lost);
+}
+
+void Cluster::FreezeRunner() {
+  const std::string runner = AnyProcess();
+  if (runner.empty()) return;
+  Saw("frozen runner");
+  processes_.at(runner).runner->Freeze(random_.Between(5'000, 300'000));
 }
 
 void Cluster::BreakStream() {
@@ -170,6 +188,7 @@ void Cluster::BreakStream() {
     process.connected = false;
     ++process.stream;
     Say(runner, "loses its stream");
+    Saw("new stream of a live runner");
     clock_.In(random_.Between(100, 60'000), [this, runner, stream = process.stream] {
       const auto it = processes_.find(runner);
       if (it != processes_.end() && it->second.stream == stream) Connect(runner);
@@ -185,6 +204,7 @@ void Cluster::LoseExecutor() {
   if (!it->second.up) return;
   const std::string name = it->first;
   Say(name, "is lost");
+  Saw("lost executor");
   it->second.up = false;
   ++it->second.life;
   std::vector<std::string> runners;
@@ -208,11 +228,11 @@ void Cluster::BreakLink(const std::string& from, const std::string& to) {
   ++link.generation;
   link.down_until = clock_.now() + random_.Between(100, 50'000);
   Say(from, Concat("loses its link to ", to));
+  Saw("broken link");
   clock_.At(link.down_until, [this, from, to] {
     const auto it = processes_.find(from);
     if (it == processes_.end() || !processes_.contains(to) || mutation_ == Mutation::kSilentLoss) return;
-    const std::shared_ptr<SimRunner> runner = it->second.runner;
-    runner->Take(runner::PeerReconnected{to});
+    it->second.runner->Deliver([to](SimRunner& r) { r.Take(runner::PeerReconnected{to}); });
   });
 }
 
@@ -225,8 +245,7 @@ void Cluster::Push(const std::string& from, const std::string& to, SimBlock bloc
     clock_.In(Delay(), [this, from, to, generation = link.generation, block] {
       const auto it = processes_.find(to);
       if (it == processes_.end() || links_[{from, to}].generation != generation) return;
-      const std::shared_ptr<SimRunner> runner = it->second.runner;
-      runner->TakeBlock(block);
+      it->second.runner->Deliver([block](SimRunner& r) { r.TakeBlock(block); });
     });
   }
 }

@@ -1,8 +1,11 @@
-// One life of a simulated cluster: the real JobMaster, a real RunnerCore per executor, and between them a world that breaks. Everything
-// happens in one thread and follows from the seed, so that a life that goes wrong can be lived again.
+// One life of a simulated cluster: the real JobMaster, a real RunnerCore per executor, and between them a world that
+// breaks. Everything happens in one thread and follows from the seed, so that a life that goes wrong can be lived
+// again.
 //
-// A life is some seconds of faults, then a time without any in which the job must move on, then the job's end. What must hold all the time:
-//   - a Go, a commit and a visible output belong to a durable plan, and the output is what the plan's ranges give (Sinks, Journal)
+// A life is some seconds of faults, then a time without any in which the job must move on, then the job's end. What
+// must hold all the time:
+//   - a Go, a commit and a visible output belong to a durable plan, and the output is what the plan's ranges give
+//   (Sinks, Journal)
 //   - what the driver takes for committed is visible in every sink
 //   - both cores' memory is bounded, and the job never fails
 // Throws Violation.
@@ -50,6 +53,9 @@ class Cluster final : public RunnerWorld {
   void Push(const std::string& from, const std::string& to, SimBlock block) override;
   void Say(const std::string& who, const std::string& what) override;
   bool tracing() const override { return trace_; }
+  void Saw(const char* what) override { ++seen_[what]; }
+  // How often the things happened that a life should have seen; see the coverage test.
+  const std::map<std::string, std::uint64_t>& seen() const { return seen_; }
 
  private:
   struct Settings {
@@ -72,6 +78,7 @@ class Cluster final : public RunnerWorld {
     std::shared_ptr<SimRunner> runner;
     bool connected = false;
     std::uint64_t stream = 0;  // what was sent on an older one is lost
+    bool greeted = false;      // the driver knows of this stream, and sends on it
     std::int64_t last_down = 0;
     std::int64_t last_up = 0;
   };
@@ -84,7 +91,7 @@ class Cluster final : public RunnerWorld {
   void StartDriver();
   void RestartDriver();
   void Step(const JobEvent& event);
-  void StepIn(std::int64_t delay, JobEvent event);  // lost when the driver restarts before
+  void StepIn(std::int64_t delay, JobEvent event);                 // lost when the driver restarts before
   void Register(const std::string& executor, std::int64_t delay);  // unless it is lost before
   void ScheduleTick();
   void CheckAfterStep();
@@ -93,7 +100,7 @@ class Cluster final : public RunnerWorld {
   void Do(const SendRoute& action);
   void Do(const SendWork& action);
   void Do(const SendEnumerate& action);
-  void Do(const AppendSplits& action) { Append(action); }
+  void Do(const AppendSplits& action);
   void Do(const AppendPlanned& action);
   void Do(const AppendCommitted& action);
   void Do(const EndJob& action);
@@ -108,6 +115,7 @@ class Cluster final : public RunnerWorld {
   void Kill(const std::string& runner);
   void Orphan(const std::string& runner);  // lives on for a while without its stream
   void LoseRunner();
+  void FreezeRunner();
   void BreakStream();
   void LoseExecutor();
   void BringBack(const std::string& executor);
@@ -136,6 +144,7 @@ class Cluster final : public RunnerWorld {
   std::size_t pending_max_ = 0;
   std::uint64_t committed_ = 0;  // the most that any driver has taken for committed
   JobState ended_ = JobState::kStarting;
+  std::map<std::string, std::uint64_t> seen_;
   std::map<std::string, Executor> executors_;
   std::map<std::string, Process> processes_;
   std::map<std::pair<std::string, std::string>, Link> links_;

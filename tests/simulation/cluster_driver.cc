@@ -12,7 +12,8 @@ void Cluster::StartDriver() {
   if (driver_life_ == 1) {
     master_ = std::make_unique<JobMaster>(settings_.plan, epoch_, settings_.limits);
   } else {
-    const JobSnapshot snapshot = journal_.Restore();
+    const JobSnapshot& snapshot = journal_.restored();
+    if (!snapshot.pending.empty()) Saw("restored batch");
     pending_max_ = std::max(settings_.limits.pending_batches_max, snapshot.pending.size());
     master_ = std::make_unique<JobMaster>(settings_.plan, epoch_, settings_.limits, &snapshot);
   }
@@ -25,6 +26,7 @@ void Cluster::StartDriver() {
 void Cluster::RestartDriver() {
   if (master_ == nullptr || HasEnded(ended_)) return;
   Say("driver", "dies");
+  Saw("dead driver");
   journal_.Advance(clock_.now());
   journal_.Crash(random_);
   if (mutation_ == Mutation::kJournalForgets) journal_.ForgetLastPlan();
@@ -53,6 +55,7 @@ void Cluster::Step(const JobEvent& event) {
     std::visit([this](const auto& a) { Do(a); }, action);
   }
   CheckAfterStep();
+  if (!HasEnded(ended_) && random_.Chance(0.01)) Append(master_->Snapshot());  // as when the journal is compacted
   ScheduleTick();
 }
 
@@ -80,7 +83,8 @@ void Cluster::ScheduleTick() {
 }
 
 void Cluster::CheckAfterStep() {
-  if (master_->batches().pending() > pending_max_) throw Violation{Concat(master_->batches().pending(), " batches are pending")};
+  if (master_->batches().pending() > pending_max_)
+    throw Violation{Concat(master_->batches().pending(), " batches are pending")};
   if (master_->committed() <= committed_) return;
   committed_ = master_->committed();
   sinks_.CheckComplete(committed_);
@@ -93,20 +97,21 @@ void Cluster::ToDriver(const std::string& runner, JobEvent event) {
   process.last_up = std::max(process.last_up, clock_.now() + Delay());
   clock_.At(process.last_up, [this, runner, stream = process.stream, life = driver_life_, event = std::move(event)] {
     const auto found = processes_.find(runner);
-    if (life == driver_life_ && found != processes_.end() && found->second.stream == stream) Step(event);
+    if (life != driver_life_ || found == processes_.end() || found->second.stream != stream) return;
+    found->second.greeted = true;  // the hello comes first, and is answered before anything else is sent on this stream
+    Step(event);
   });
 }
 
 void Cluster::ToRunner(const std::string& runner, std::function<void(SimRunner&)> what) {
   const auto it = processes_.find(runner);
-  if (it == processes_.end() || !it->second.connected) return;
+  if (it == processes_.end() || !it->second.connected || !it->second.greeted) return;
   Process& process = it->second;
   process.last_down = std::max(process.last_down, clock_.now() + Delay());
   clock_.At(process.last_down, [this, runner, stream = process.stream, what = std::move(what)] {
     const auto found = processes_.find(runner);
     if (found == processes_.end() || found->second.stream != stream) return;
-    const std::shared_ptr<SimRunner> alive = found->second.runner;
-    what(*alive);
+    found->second.runner->Deliver(what);
   });
 }
 
@@ -114,7 +119,8 @@ void Cluster::Do(const StartRunner& action) {
   const Executor& executor = executors_.at(action.executor);
   if (!executor.up) return;
   Say("driver", Concat("starts ", action.runner));
-  if (faults_ && random_.Chance(0.05)) return StepIn(Delay(), RunnerLost{action.runner, "it did not start", std::nullopt});
+  if (faults_ && random_.Chance(0.05))
+    return StepIn(Delay(), RunnerLost{action.runner, "it did not start", std::nullopt});
   clock_.In(random_.Between(2'000, 60'000), [this, action, life = driver_life_, executor_life = executor.life] {
     const Executor& now = executors_.at(action.executor);
     if (life != driver_life_ || !now.up || now.life != executor_life || HasEnded(ended_)) return;
@@ -136,11 +142,14 @@ void Cluster::Do(const SendWork& action) {
   for (const Go& go : action.work.go) {
     const PlannedBatch* plan = journal_.Plan(go.batch);
     if (plan == nullptr) throw Violation{Concat("Go of batch ", go.batch, " before its plan is durable")};
-    if (plan->ranges != go.ranges) throw Violation{Concat("Go of batch ", go.batch, " names other ranges than its plan")};
+    if (plan->ranges != go.ranges)
+      throw Violation{Concat("Go of batch ", go.batch, " names other ranges than its plan")};
     if (trace_) Say("driver", Concat("sends Go ", go.batch, " to ", action.runner));
+    if (action.work.cut.batch > go.batch) Saw("Go and cut in one message");
   }
   if (trace_ && action.work.cut.batch != 0) {
-    Say("driver", Concat("sends Cut ", action.work.cut.batch, " in ", action.work.cut.after_us, " us to ", action.runner));
+    Say("driver",
+        Concat("sends Cut ", action.work.cut.batch, " in ", action.work.cut.after_us, " us to ", action.runner));
   }
   ToRunner(action.runner, [work = action.work](SimRunner& r) { r.Take(runner::WorkReceived{work}); });
 }
@@ -154,6 +163,11 @@ void Cluster::Append(JournalRecord record) {
   journal_.Append(std::move(record), std::max(journal_.last_durable_at(), clock_.now() + write));
 }
 
+void Cluster::Do(const AppendSplits& action) {
+  Saw("new split");
+  Append(action);
+}
+
 void Cluster::Do(const AppendPlanned& action) {
   Append(action);
   const bool early = mutation_ == Mutation::kEarlyDurable && random_.Chance(0.5);
@@ -161,7 +175,8 @@ void Cluster::Do(const AppendPlanned& action) {
 }
 
 void Cluster::Do(const AppendCommitted& action) {
-  if (journal_.Plan(action.batch) == nullptr) throw Violation{Concat("batch ", action.batch, " is committed without a durable plan")};
+  if (journal_.Plan(action.batch) == nullptr)
+    throw Violation{Concat("batch ", action.batch, " is committed without a durable plan")};
   if (trace_) Say("driver", Concat("takes batch ", action.batch, " for committed"));
   Append(action);
 }

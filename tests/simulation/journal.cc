@@ -1,5 +1,7 @@
 #include "tests/simulation/journal.h"
 
+#include <algorithm>
+
 #include "common/status.h"
 #include "tests/simulation/mutation.h"
 
@@ -27,12 +29,17 @@ void Journal::Crash(Random& random) {
 }
 
 void Journal::ForgetLastPlan() {
-  if (plans_.empty() || plans_.rbegin()->first <= committed_) return;
-  for (const Range& range : plans_.rbegin()->second.ranges) {
+  if (restored_.pending.empty() || !plans_.contains(restored_.pending.back().batch)) return;
+  const PlannedBatch lost = restored_.pending.back();
+  restored_.pending.pop_back();
+  restored_.last_batch = lost.batch - 1;
+  restored_.last_batch_time_us = lost.batch_time_us - 1;
+  for (const Range& range : lost.ranges) {
     splits_[range.key].position = range.start;
     splits_[range.key].finished = false;
   }
-  plans_.erase(std::prev(plans_.end()));
+  for (SplitState& split : restored_.splits) split = splits_.at(split.key);
+  plans_.erase(lost.batch);
 }
 
 void Journal::Apply(const AppendSplits& record) {
@@ -44,11 +51,21 @@ void Journal::Apply(const AppendSplits& record) {
       }
     }
     splits_[split.key] = split;
+    restored_.splits.push_back(split);
   }
 }
 
 void Journal::Apply(const AppendPlanned& record) {
   const PlannedBatch& planned = record.planned;
+  Check(planned);
+  plans_[planned.batch] = planned;
+  restored_.last_batch = planned.batch;
+  restored_.last_batch_time_us = planned.batch_time_us;
+  restored_.pending.push_back(planned);
+  for (SplitState& split : restored_.splits) split = splits_.at(split.key);
+}
+
+void Journal::Check(const PlannedBatch& planned) {
   if (!plans_.empty() && planned.batch <= plans_.rbegin()->first) {
     throw Violation{Concat("batch ", planned.batch, " is planned after batch ", plans_.rbegin()->first)};
   }
@@ -57,39 +74,44 @@ void Journal::Apply(const AppendPlanned& record) {
   }
   for (const Range& range : planned.ranges) {
     const auto split = splits_.find(range.key);
-    if (split == splits_.end()) throw Violation{Concat("batch ", planned.batch, " reads the unknown split ", range.key.split)};
+    if (split == splits_.end())
+      throw Violation{Concat("batch ", planned.batch, " reads the unknown split ", range.key.split)};
     SplitState& state = split->second;
     if (state.ordinal != range.ordinal) throw Violation{Concat("split ", range.key.split, " changed its ordinal")};
-    if (state.finished) throw Violation{Concat("batch ", planned.batch, " reads ", range.key.split, ", which is finished")};
+    if (state.finished)
+      throw Violation{Concat("batch ", planned.batch, " reads ", range.key.split, ", which is finished")};
     if (range.start != state.position) {
-      throw Violation{Concat("batch ", planned.batch, " reads ", range.key.split, " from ", range.start, ", not ", state.position)};
+      throw Violation{
+          Concat("batch ", planned.batch, " reads ", range.key.split, " from ", range.start, ", not ", state.position)};
     }
     state.position = range.end;
     state.finished = range.finished;
   }
-  plans_[planned.batch] = planned;
 }
 
 void Journal::Apply(const AppendCommitted& record) {
-  if (record.batch <= committed_) throw Violation{Concat("batch ", record.batch, " is committed after batch ", committed_)};
+  if (record.batch <= committed_)
+    throw Violation{Concat("batch ", record.batch, " is committed after batch ", committed_)};
   committed_ = record.batch;
+  restored_.committed = record.batch;
+  std::erase_if(restored_.pending, [&](const PlannedBatch& planned) {
+    if (planned.batch > record.batch) return false;
+    for (const Range& range : planned.ranges) restored_.committed_records += range.records;
+    return true;
+  });
 }
 
-JobSnapshot Journal::Restore() const {
-  JobSnapshot snapshot;
-  for (const auto& [key, split] : splits_) snapshot.splits.push_back(split);
-  snapshot.committed = committed_;
-  for (const auto& [batch, planned] : plans_) {
-    snapshot.last_batch = batch;
-    snapshot.last_batch_time_us = planned.batch_time_us;
-    if (batch > committed_) {
-      snapshot.pending.push_back(planned);
-    } else {
-      for (const Range& range : planned.ranges) snapshot.committed_records += range.records;
+void Journal::Apply(const JobSnapshot& record) {
+  for (const SplitState& split : record.splits) {
+    const auto it = splits_.find(split.key);
+    if (it == splits_.end() || it->second.ordinal != split.ordinal || it->second.position != split.position ||
+        it->second.finished != split.finished) {
+      throw Violation{
+          Concat("the snapshot has split ", split.key.split, " at ", split.position, ", the records before it do not")};
     }
   }
-  snapshot.last_batch = std::max(snapshot.last_batch, committed_);
-  return snapshot;
+  if (record.splits.size() != splits_.size()) throw Violation{"the snapshot lacks a split"};
+  restored_ = record;
 }
 
 const PlannedBatch* Journal::Plan(std::uint64_t batch) const {

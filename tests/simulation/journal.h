@@ -1,6 +1,6 @@
-// The simulated journal: records become durable in order, some time after they are appended. When the driver dies, what was not yet
-// durable is lost from some point on. Checks that the durable plan reads every split from end to end without gap or overlap.
-// Throws Violation. One thread.
+// The simulated journal: records become durable in order, some time after they are appended. When the driver dies, what
+// was not yet durable is lost from some point on. Checks that the durable plan reads every split from end to end
+// without gap or overlap. Throws Violation. One thread.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace millrace::simulation {
 
-using JournalRecord = std::variant<AppendSplits, AppendPlanned, AppendCommitted>;
+using JournalRecord = std::variant<AppendSplits, AppendPlanned, AppendCommitted, JobSnapshot>;
 
 class Journal {
  public:
@@ -29,7 +29,8 @@ class Journal {
   void ForgetLastPlan();
 
   std::int64_t last_durable_at() const { return last_durable_at_; }
-  JobSnapshot Restore() const;
+  // What a new driver reads: the last durable snapshot and the records after it.
+  const JobSnapshot& restored() const { return restored_; }
   // The ranges of a batch if its plan is durable.
   const PlannedBatch* Plan(std::uint64_t batch) const;
   const std::map<std::uint64_t, PlannedBatch>& plans() const { return plans_; }
@@ -43,12 +44,15 @@ class Journal {
   void Apply(const AppendSplits& record);
   void Apply(const AppendPlanned& record);
   void Apply(const AppendCommitted& record);
+  void Apply(const JobSnapshot& record);
+  void Check(const PlannedBatch& planned);
 
   std::deque<Waiting> waiting_;
   std::int64_t last_durable_at_ = 0;
   std::map<SplitKey, SplitState> splits_;
   std::map<std::uint64_t, PlannedBatch> plans_;
   std::uint64_t committed_ = 0;
+  JobSnapshot restored_;
 };
 
 }  // namespace millrace::simulation

@@ -29,6 +29,7 @@ Life LiveOnce(std::uint64_t seed, Mutation mutation, bool trace) {
   try {
     Cluster cluster(seed, mutation, trace);
     life.batches = cluster.Live();
+    life.seen = cluster.seen();
   } catch (const Violation& violation) {
     life.violation = violation.what;
   } catch (const std::exception& error) {

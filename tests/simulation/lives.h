@@ -1,8 +1,9 @@
-// Lives one simulated cluster life and turns whatever goes wrong into words. A failed MR_CHECK in a core ends the process; the seed is
-// printed first. One thread.
+// Lives one simulated cluster life and turns whatever goes wrong into words. A failed MR_CHECK in a core ends the
+// process; the seed is printed first. One thread.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "tests/simulation/mutation.h"
@@ -12,6 +13,7 @@ namespace millrace::simulation {
 struct Life {
   std::uint64_t batches = 0;
   std::string violation;  // empty: all invariants held
+  std::map<std::string, std::uint64_t> seen;
 };
 
 Life LiveOnce(std::uint64_t seed, Mutation mutation, bool trace);

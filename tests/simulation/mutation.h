@@ -1,5 +1,5 @@
-// Rules of the world that can be broken on purpose. The simulation must find every one of them: a check that cannot fail proves nothing.
-// A mutation changes what surrounds the two cores, never the cores.
+// Rules of the world that can be broken on purpose. The simulation must find every one of them: a check that cannot
+// fail proves nothing. A mutation changes what surrounds the two cores, never the cores.
 #pragma once
 
 #include <array>
@@ -29,11 +29,16 @@ struct MutationName {
 };
 
 inline constexpr std::array kMutations = {
-    MutationName{Mutation::kEarlyDurable, "early_durable"},     MutationName{Mutation::kJournalForgets, "journal_forgets"},
-    MutationName{Mutation::kIgnoreMark, "ignore_mark"},         MutationName{Mutation::kNoFence, "no_fence"},
-    MutationName{Mutation::kEpochReused, "epoch_reused"},       MutationName{Mutation::kAnyBlock, "any_block"},
-    MutationName{Mutation::kArrivalOrder, "arrival_order"},     MutationName{Mutation::kSilentLoss, "silent_loss"},
-    MutationName{Mutation::kUnstableSource, "unstable_source"}, MutationName{Mutation::kEarlyDone, "early_done"},
+    MutationName{Mutation::kEarlyDurable, "early_durable"},
+    MutationName{Mutation::kJournalForgets, "journal_forgets"},
+    MutationName{Mutation::kIgnoreMark, "ignore_mark"},
+    MutationName{Mutation::kNoFence, "no_fence"},
+    MutationName{Mutation::kEpochReused, "epoch_reused"},
+    MutationName{Mutation::kAnyBlock, "any_block"},
+    MutationName{Mutation::kArrivalOrder, "arrival_order"},
+    MutationName{Mutation::kSilentLoss, "silent_loss"},
+    MutationName{Mutation::kUnstableSource, "unstable_source"},
+    MutationName{Mutation::kEarlyDone, "early_done"},
 };
 
 inline std::optional<Mutation> FindMutation(std::string_view name) {

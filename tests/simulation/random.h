@@ -1,5 +1,5 @@
-// Random numbers of a simulation: the same seed gives the same numbers on every machine and with every standard library, which
-// std::uniform_int_distribution does not promise. SplitMix64. One thread.
+// Random numbers of a simulation: the same seed gives the same numbers on every machine and with every standard
+// library, which std::uniform_int_distribution does not promise. SplitMix64. One thread.
 //
 //   Random random(seed);
 //   if (random.Chance(0.01)) Break();

@@ -1,4 +1,5 @@
-// Simulated time: what is to happen, in order of time and, at one time, in the order in which it was asked for. One thread.
+// Simulated time: what is to happen, in order of time and, at one time, in the order in which it was asked for. One
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@ namespace millrace::simulation {
 namespace {
 
 std::string Name(const runner::TaskRef& ref) {
-  return Concat("stage ", ref.task.stage, " partition ", ref.task.partition, " batch ", ref.batch, " attempt ", ref.attempt);
+  return Concat("stage ", ref.task.stage, " partition ", ref.task.partition, " batch ", ref.batch, " attempt ",
+                ref.attempt);
 }
 
 }  // namespace
@@ -27,7 +28,28 @@ void SimRunner::Take(const runner::Event& event) {
 
 void SimRunner::After(std::int64_t delay, std::function<void(SimRunner&)> what) {
   world_.clock().In(delay, [self = weak_from_this(), what = std::move(what)] {
-    if (const auto runner = self.lock()) what(*runner);
+    if (const auto runner = self.lock()) runner->Deliver(what);
+  });
+}
+
+void SimRunner::Deliver(std::function<void(SimRunner&)> what) {
+  const std::shared_ptr<SimRunner> self = shared_from_this();  // it may be killed by what it does
+  if (world_.clock().now() < frozen_until_ || !frozen_.empty()) {
+    frozen_.push_back(std::move(what));
+  } else {
+    what(*self);
+  }
+}
+
+void SimRunner::Freeze(std::int64_t duration) {
+  frozen_until_ = std::max(frozen_until_, world_.clock().now() + duration);
+  world_.clock().At(frozen_until_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    while (self && self->world_.clock().now() >= self->frozen_until_ && !self->frozen_.empty()) {
+      const auto what = std::move(self->frozen_.front());
+      self->frozen_.pop_front();
+      what(*self);
+    }
   });
 }
 
@@ -38,6 +60,7 @@ std::int64_t SimRunner::WorkTime() {
 
 void SimRunner::Fail(runner::AttemptId attempt, std::string error) {
   if (world_.tracing()) world_.Say(id_, Concat("attempt ", attempt, " fails: ", error));
+  world_.Saw("failed attempt");
   Take(runner::TaskFailed{attempt, 0, std::move(error), false});
 }
 
@@ -53,8 +76,10 @@ void SimRunner::Do(const runner::CloseRange& action) {
     const std::uint64_t start = IndexOf(action.start);
     const auto [high, complete] = r.world_.Grown(action.split);
     const std::uint64_t end = std::clamp(high, start, start + 40);
-    const Range range{action.split, action.ref.task.partition, action.start, Concat(end), end - start, complete && end == high};
-    if (r.world_.tracing()) r.world_.Say(r.id_, Concat(Name(action.ref), " closes ", action.split.split, " [", start, ", ", end, ")"));
+    const Range range{action.split, action.ref.task.partition, action.start, Concat(end),
+                      end - start,  complete && end == high};
+    if (r.world_.tracing())
+      r.world_.Say(r.id_, Concat(Name(action.ref), " closes ", action.split.split, " [", start, ", ", end, ")"));
     r.After(r.WorkTime(), [action, range, start, end, fails = r.Fails()](SimRunner& r2) {
       if (fails) return r2.Fail(action.ref.attempt, "mapping fails");
       r2.Finish(action.ref, RecordsOf(action.split, start, end), RangeHash(range));
@@ -67,7 +92,9 @@ void SimRunner::Do(const runner::ReadRange& action) {
   After(WorkTime(), [action](SimRunner& r) {
     if (r.Fails()) return r.Fail(action.ref.attempt, "the source does not answer");
     const Range& range = action.range;
-    if (r.world_.tracing()) r.world_.Say(r.id_, Concat(Name(action.ref), " reads [", range.start, ", ", range.end, ") again"));
+    r.world_.Saw("range read again");
+    if (r.world_.tracing())
+      r.world_.Say(r.id_, Concat(Name(action.ref), " reads [", range.start, ", ", range.end, ") again"));
     Records records = RecordsOf(range.key, IndexOf(range.start), IndexOf(range.end));
     if (r.world_.mutation() == Mutation::kUnstableSource) {
       for (Record& record : records) record = Mix(record);
@@ -84,7 +111,8 @@ void SimRunner::Enumerate(const std::vector<std::uint32_t>& sources) {
 void SimRunner::ListNext(std::uint64_t term) {
   After(world_.random().Between(200, 20'000), [term](SimRunner& r) {
     if (r.listing_term_ != term) return;
-    for (const std::uint32_t source : r.listed_sources_) r.world_.ToDriver(r.id_, SplitsReported{r.id_, r.world_.List(source)});
+    for (const std::uint32_t source : r.listed_sources_)
+      r.world_.ToDriver(r.id_, SplitsReported{r.id_, r.world_.List(source)});
     r.After(r.world_.random().Between(20'000, 100'000), [term](SimRunner& r2) { r2.ListNext(term); });
   });
 }
@@ -103,7 +131,9 @@ void SimRunner::Reduce(const runner::RunReduce& action) {
   for (const runner::MadeBlock& input : action.inputs) {
     const Stored* block = Find(input.key, input.input_hash);
     if (block == nullptr) {  // only when the batch has been committed meanwhile
-      if (action.ref.batch > core_.committed()) throw Violation{Concat(id_, ": ", Name(action.ref), " lacks ", ToString(input.key))};
+      world_.Saw("reduce of a committed batch");
+      if (action.ref.batch > core_.committed())
+        throw Violation{Concat(id_, ": ", Name(action.ref), " lacks ", ToString(input.key))};
       return Fail(action.ref.attempt, "its blocks are gone");
     }
     blocks.push_back(block);
@@ -136,7 +166,8 @@ void SimRunner::Do(const runner::DropTask& action) { results_.erase(action.attem
 
 void SimRunner::Do(const runner::CommitTask& action) {
   const auto result = results_.find(action.ref.attempt);
-  if (result == results_.end()) throw Violation{Concat(id_, ": ", Name(action.ref), " is to be committed, but was dropped")};
+  if (result == results_.end())
+    throw Violation{Concat(id_, ": ", Name(action.ref), " is to be committed, but was dropped")};
   const bool early = world_.mutation() == Mutation::kEarlyDone;
   if (early) After(10, [a = action.ref.attempt](SimRunner& r) { r.Take(runner::TaskCommitted{a}); });
   After(WorkTime(), [ref = action.ref, output = Summarize(result->second), early](SimRunner& r) {
@@ -151,7 +182,10 @@ bool SimRunner::OpenWriters(const runner::TaskRef& ref) {
     const SinkKey key{sink, ref.task};
     if (const auto it = writers_.find(key); it != writers_.end() && it->second.fence == fence) continue;
     const std::optional<std::uint64_t> mark = world_.sinks().Open(key, fence);
-    if (!mark) return false;
+    if (!mark) {
+      world_.Saw("writer fenced when it opens");
+      return false;
+    }
     writers_[key] = {fence, *mark};
   }
   return true;
@@ -166,9 +200,13 @@ void SimRunner::Commit(const runner::TaskRef& ref, const Output& output) {
     bool ok = writer != writers_.end() && writer->second.fence == fence && !Fails();
     if (ok && (ref.batch > writer->second.mark || world_.mutation() == Mutation::kIgnoreMark)) {
       ok = world_.sinks().Commit(key, fence, ref.batch, output);
+      if (!ok) world_.Saw("writer fenced when it commits");
       if (ok) writer->second.mark = std::max(writer->second.mark, ref.batch);
-      if (world_.tracing()) world_.Say(id_, Concat(Name(ref), ok ? " is visible in sink " : " is fenced out of sink ", sink));
+      if (world_.tracing())
+        world_.Say(id_, Concat(Name(ref), ok ? " is visible in sink " : " is fenced out of sink ", sink));
       ok = ok && !Fails();  // visible, but the answer is lost
+    } else if (ok) {
+      world_.Saw("output dropped for its mark");
     }
     if (!ok) {
       writers_.erase(key);
@@ -200,6 +238,8 @@ const SimRunner::Stored* SimRunner::Find(const BlockKey& key, std::uint64_t inpu
 void SimRunner::TakeBlock(SimBlock block) {
   const runner::BlockReceived received{block.key, block.input_hash};
   if (block.key.batch > core_.committed()) Put(std::move(block));
+  if (const auto blocks = store_.find(received.key); blocks != store_.end() && blocks->second.size() > 1)
+    world_.Saw("two blocks of one key");
   Take(received);
 }
 
@@ -223,7 +263,7 @@ void SimRunner::Do(const runner::ReportFailure& action) { world_.ToDriver(id_, F
 
 void SimRunner::CheckBounds() const {
   constexpr std::size_t kPartitionsMax = 20;
-  const std::size_t batches = world_.pending_batches_max() + 4;
+  const std::size_t batches = world_.pending_batches_max() + 8;  // what is under way to it may be late
   if (core_.tasks() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", core_.tasks(), " tasks")};
   if (results_.size() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", results_.size(), " results")};
   if (writers_.size() > 2 * kPartitionsMax) throw Violation{Concat(id_, " keeps ", writers_.size(), " writers")};

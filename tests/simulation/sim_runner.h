@@ -1,10 +1,12 @@
-// A simulated runner process: the real RunnerCore, and around it what the daemon would be: workers that take their time and fail now and then, a
-// block store, sink writers, the listing of splits. Everything it does to others goes through RunnerWorld. One thread.
+// A simulated runner process: the real RunnerCore, and around it what the daemon would be: workers that take their time
+// and fail now and then, a block store, sink writers, the listing of splits. Everything it does to others goes through
+// RunnerWorld. One thread.
 //
 // It is held by shared_ptr; what it has asked the clock for is forgotten when it is gone.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +48,7 @@ class RunnerWorld {
   virtual void Push(const std::string& from, const std::string& to, SimBlock block) = 0;
   virtual void Say(const std::string& who, const std::string& what) = 0;
   virtual bool tracing() const = 0;
+  virtual void Saw(const char* what) = 0;
 };
 
 class SimRunner : public std::enable_shared_from_this<SimRunner> {
@@ -55,6 +58,9 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   const std::string& id() const { return id_; }
   const std::string& executor() const { return executor_; }
 
+  // Everything from outside comes in through here: at once, or, while the process is frozen, later and in order.
+  void Deliver(std::function<void(SimRunner&)> what);
+  void Freeze(std::int64_t duration);
   void Take(const runner::Event& event);
   void TakeBlock(SimBlock block);
   void Enumerate(const std::vector<std::uint32_t>& sources);
@@ -104,6 +110,8 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   const std::string executor_;
   const std::uint64_t epoch_;
   runner::RunnerCore core_;
+  std::int64_t frozen_until_ = 0;
+  std::deque<std::function<void(SimRunner&)>> frozen_;
   std::map<BlockKey, std::map<std::uint64_t, Stored>> store_;  // by key, then by the input it was made from
   std::uint64_t stored_ = 0;
   std::map<runner::AttemptId, Records> results_;

@@ -24,7 +24,8 @@ bool Sinks::Commit(const SinkKey& key, Fence fence, std::uint64_t batch, const O
   const auto it = expected.find(key.task);
   if (it == expected.end()) throw Violation{Concat(where, " has no such output")};
   if (it->second != output) {
-    throw Violation{Concat(where, " holds other records (", output.records, ") than its ranges give (", it->second.records, ")")};
+    throw Violation{
+        Concat(where, " holds other records (", output.records, ") than its ranges give (", it->second.records, ")")};
   }
   partition.mark = std::max(partition.mark, batch);
   partition.batches[batch] = output;
@@ -43,7 +44,8 @@ void Sinks::CheckComplete(std::uint64_t batch) {
       for (const std::uint32_t sink : plan_.stages[task.stage].sinks) {
         const auto& batches = partitions_[{sink, task}].batches;
         const auto found = batches.find(it->first);
-        const std::string where = Concat("batch ", it->first, " is committed, but sink ", sink, " partition ", task.partition);
+        const std::string where =
+            Concat("batch ", it->first, " is committed, but sink ", sink, " partition ", task.partition);
         if (found == batches.end()) throw Violation{Concat(where, " lacks it")};
         if (found->second != output) throw Violation{Concat(where, " holds what another plan gave")};
       }

@@ -1,5 +1,6 @@
-// The simulated sinks, as Kafka gives them: opening a writer fences older ones and tells the mark; data and mark change in one step; a commit
-// looks at the fence, not at the mark. Every output is compared with the oracle the moment it becomes visible. Throws Violation. One thread.
+// The simulated sinks, as Kafka gives them: opening a writer fences older ones and tells the mark; data and mark change
+// in one step; a commit looks at the fence, not at the mark. Every output is compared with the oracle the moment it
+// becomes visible. Throws Violation. One thread.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,8 @@ struct Fence {
 
 class Sinks {
  public:
-  Sinks(const JobPlan& plan, const Journal& journal, Mutation mutation) : plan_(plan), journal_(journal), mutation_(mutation) {}
+  Sinks(const JobPlan& plan, const Journal& journal, Mutation mutation)
+      : plan_(plan), journal_(journal), mutation_(mutation) {}
 
   // The mark; nothing when a newer writer has been here.
   std::optional<std::uint64_t> Open(const SinkKey& key, Fence fence);
@@ -51,7 +53,8 @@ class Sinks {
   const Journal& journal_;
   const Mutation mutation_;
   std::map<SinkKey, Partition> partitions_;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::map<TaskKey, Output>> expected_;  // by batch and hash of its ranges
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::map<TaskKey, Output>>
+      expected_;  // by batch and hash of its ranges
   std::uint64_t checked_ = 0;
 };
 

@@ -1,5 +1,6 @@
-// The simulated sources: splits that appear and grow while the job runs, with pauses, and, when bounded, come to an end that is known a little
-// after the last record. What a record is depends on split and index alone (workload.h). One thread.
+// The simulated sources: splits that appear and grow while the job runs, with pauses, and, when bounded, come to an end
+// that is known a little after the last record. What a record is depends on split and index alone (workload.h). One
+// thread.
 #pragma once
 
 #include <cstdint>

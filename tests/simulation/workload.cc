@@ -14,7 +14,8 @@ StagePlan SourceStage(std::uint32_t id, std::uint32_t root) {
   return stage;
 }
 
-StagePlan ShuffleStage(std::uint32_t id, std::uint32_t root, std::uint32_t partitions, std::vector<std::uint32_t> upstream) {
+StagePlan ShuffleStage(std::uint32_t id, std::uint32_t root, std::uint32_t partitions,
+                       std::vector<std::uint32_t> upstream) {
   StagePlan stage;
   stage.id = id;
   stage.root = root;
@@ -65,16 +66,31 @@ JobPlan MakePlan(std::size_t shape, bool bounded, std::int64_t batch_interval_us
   JobPlan plan;
   plan.name = Concat("shape-", shape);
   plan.batch_interval_us = batch_interval_us;
-  plan.sources.push_back({.op = 0, .connector = "simulated", .description = "", .bounded = bounded, .replayable = true});
+  plan.sources.push_back(
+      {.op = 0, .connector = "simulated", .description = "", .bounded = bounded, .replayable = true});
   switch (shape) {
-    case 0: AddOneShuffle(plan, false); break;
-    case 1: AddTwoSinks(plan); break;
-    case 2: AddTwoShuffles(plan, false); break;
-    case 3: AddOneShuffle(plan, true); break;
-    case 4: AddTwoShuffles(plan, true); break;
-    default: AddSinkOnly(plan); break;
+    case 0:
+      AddOneShuffle(plan, false);
+      break;
+    case 1:
+      AddTwoSinks(plan);
+      break;
+    case 2:
+      AddTwoShuffles(plan, false);
+      break;
+    case 3:
+      AddOneShuffle(plan, true);
+      break;
+    case 4:
+      AddTwoShuffles(plan, true);
+      break;
+    default:
+      AddSinkOnly(plan);
+      break;
   }
-  if (plan.stages.size() == 4) plan.sources.push_back({.op = 1, .connector = "simulated", .description = "", .bounded = bounded, .replayable = true});
+  if (plan.stages.size() == 4)
+    plan.sources.push_back(
+        {.op = 1, .connector = "simulated", .description = "", .bounded = bounded, .replayable = true});
   return plan;
 }
 
@@ -117,7 +133,8 @@ std::map<TaskKey, Output> ExpectedOutputs(const JobPlan& plan, const std::vector
     if (stage.reads_source) {
       for (const Range& range : ranges) {
         if (range.key.source != stage.root || !RangeRuns(stage, range)) continue;
-        made[{stage.id, range.ordinal}] = Transform(stage.id, RecordsOf(range.key, IndexOf(range.start), IndexOf(range.end)));
+        made[{stage.id, range.ordinal}] =
+            Transform(stage.id, RecordsOf(range.key, IndexOf(range.start), IndexOf(range.end)));
       }
       continue;
     }

@@ -1,6 +1,6 @@
-// What the simulated job computes: plans of several shapes, sources whose records are a pure function of (split, index), and a
-// computation whose result depends on every record and on the order of the merge. The sequential oracle and the simulated workers call
-// the same small functions; only the oracle sees whole batches. No state.
+// What the simulated job computes: plans of several shapes, sources whose records are a pure function of (split,
+// index), and a computation whose result depends on every record and on the order of the merge. The sequential oracle
+// and the simulated workers call the same small functions; only the oracle sees whole batches. No state.
 #pragma once
 
 #include <cstdint>

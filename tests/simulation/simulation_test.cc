@@ -1,0 +1,88 @@
+// Some hundred lives of a simulated cluster, and the proof that the simulation can fail. A failing seed is printed;
+// with MILLRACE_SIM_TRACE=SEED that life alone is lived again and told step by step. MILLRACE_SIM_SEEDS and
+// MILLRACE_SIM_FIRST ask for more or other lives.
+#include <gtest/gtest.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "common/status.h"
+#include "tests/simulation/cluster.h"
+#include "tests/simulation/lives.h"
+
+namespace millrace::simulation {
+namespace {
+
+std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) return otherwise;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text, text + std::strlen(text), value);
+  EXPECT_TRUE(error == std::errc() && *end == 0) << name << " must be a number, not '" << text << "'";
+  return value;
+}
+
+TEST(Simulation, InvariantsHoldInEveryLife) {
+  if (std::getenv("MILLRACE_SIM_TRACE") != nullptr) {
+    const Life life = LiveOnce(FromEnvironment("MILLRACE_SIM_TRACE", 0), Mutation::kNone, true);
+    EXPECT_EQ(life.violation, "");
+    return;
+  }
+  const std::uint64_t first = FromEnvironment("MILLRACE_SIM_FIRST", 0);
+  const std::uint64_t seeds = FromEnvironment("MILLRACE_SIM_SEEDS", 400);
+  std::uint64_t batches = 0;
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    const Life life = LiveOnce(seed, Mutation::kNone, false);
+    batches += life.batches;
+    EXPECT_EQ(life.violation, "") << "see it with MILLRACE_SIM_TRACE=" << seed;
+  }
+  EXPECT_GT(batches, seeds * 20) << "the lives are too short to show anything";
+}
+
+TEST(Simulation, SeedsThatOnceFailed) {
+  for (const std::uint64_t seed : {7, 22, 38, 144, 307, 326, 406, 676, 1342, 1803, 1890, 2165, 2200}) {
+    EXPECT_EQ(LiveOnce(seed, Mutation::kNone, false).violation, "") << "seed " << seed;
+  }
+}
+
+TEST(Simulation, TheSameSeedIsTheSameLife) {
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    const Life one = LiveOnce(seed, Mutation::kNone, false), other = LiveOnce(seed, Mutation::kNone, false);
+    EXPECT_EQ(one.batches, other.batches);
+    EXPECT_EQ(one.seen, other.seen);
+  }
+}
+
+// What the protocol is for must happen in these lives, and not once in a while.
+TEST(Simulation, EverythingThatCanGoWrongDoes) {
+  std::map<std::string, std::uint64_t> seen;
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    for (const auto& [what, times] : LiveOnce(seed, Mutation::kNone, false).seen) seen[what] += times;
+  }
+  for (const char* what :
+       {"Go and cut in one message", "broken link", "dead driver", "dead runner", "failed attempt", "frozen runner",
+        "lost executor", "new split", "new stream of a live runner", "orphan", "output dropped for its mark",
+        "range read again", "restored batch", "reduce of a committed batch", "two blocks of one key",
+        "writer fenced when it commits", "writer fenced when it opens"}) {
+    EXPECT_GE(seen[what], 3u) << what;
+  }
+}
+
+class BrokenRule : public testing::TestWithParam<MutationName> {};
+
+TEST_P(BrokenRule, IsCaught) {
+  constexpr std::uint64_t kSeeds = 600;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    if (!LiveOnce(seed, GetParam().mutation, false).violation.empty()) return;
+  }
+  FAIL() << GetParam().name << " was not caught in " << kSeeds << " lives";
+}
+
+INSTANTIATE_TEST_SUITE_P(Simulation, BrokenRule, testing::ValuesIn(kMutations),
+                         [](const auto& named) { return std::string(named.param.name); });
+
+}  // namespace
+}  // namespace millrace::simulation
