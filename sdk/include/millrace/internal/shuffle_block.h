@@ -1,0 +1,87 @@
+// A shuffle block: the records of one map task for one reduce partition, as a varint count and the encoded records.
+//
+// PartitionBlocks writes the blocks of a task, BlockReader reads one. Errors: BlockReader throws CodecError on damage:
+// fewer or more bytes than its records need. One thread at a time; a reader's views live as long as its data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "millrace/codec.h"
+#include "millrace/engine.h"
+
+namespace millrace::detail {
+
+// Which of `partitions` a hash belongs to: by its high bits, since hash tables use the low ones.
+inline std::uint32_t PartitionOf(std::uint64_t hash, std::uint32_t partitions) {
+  return static_cast<std::uint32_t>(((hash >> 32) * partitions) >> 32);
+}
+
+class PartitionBlocks {
+ public:
+  explicit PartitionBlocks(std::uint32_t partitions) : blocks_(partitions) {}
+
+  std::uint32_t partitions() const { return static_cast<std::uint32_t>(blocks_.size()); }
+
+  template <class T>
+  void Add(std::uint32_t partition, const T& record) {
+    Block& block = blocks_[partition];
+    ++block.records;
+    ByteWriter out(block.bytes);
+    Encode(record, out);
+  }
+  template <class K, class V>
+  void Add(std::uint32_t partition, const K& key, const V& value) {
+    Block& block = blocks_[partition];
+    ++block.records;
+    ByteWriter out(block.bytes);
+    Encode(key, out);
+    Encode(value, out);
+  }
+
+  // Gives every block away, the empty ones too.
+  void Give(std::uint32_t shuffle, engine::TaskOutput& output) {
+    for (std::uint32_t p = 0; p < partitions(); ++p) {
+      Block& block = blocks_[p];
+      std::string data;
+      data.reserve(block.bytes.size() + 10);
+      ByteWriter out(data);
+      out.Varint(block.records);
+      out.Bytes(block.bytes);
+      block.bytes = {};
+      output.Block(shuffle, p, std::move(data), block.records);
+    }
+  }
+
+ private:
+  struct Block {
+    std::uint64_t records = 0;
+    std::string bytes;
+  };
+  std::vector<Block> blocks_;
+};
+
+class BlockReader {
+ public:
+  explicit BlockReader(std::string_view data) : in_(data), left_(in_.Count()) {}
+
+  // True: one more record may be read from in(). At the end, checks that nothing is left over.
+  bool Next() {
+    if (left_ > 0) {
+      --left_;
+      return true;
+    }
+    if (!in_.empty()) ByteReader::Fail("bytes are left over after the last record");
+    return false;
+  }
+  ByteReader& in() { return in_; }
+
+ private:
+  ByteReader in_;
+  std::size_t left_;
+};
+
+}  // namespace millrace::detail

@@ -1,0 +1,54 @@
+// What goes out of a job: the options of ToKafka and ToFiles, and Output, what an output operator returns.
+//
+//   counts.ToKafka({.brokers = "127.0.0.1:9092", .topic = "counts"}).Uid("counts-out");
+//   lines.ToFiles({.directory = "/var/lib/words"});
+//
+// Plain data, copied into the graph. A missing value is refused where the output is added; the rest is checked when the
+// job is submitted.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "millrace/internal/stream_base.h"
+
+namespace millrace {
+
+// Exactly once by default: the rows of a batch and the mark of that batch are one Kafka transaction.
+struct KafkaSinkOptions {
+  std::string brokers = {};  // "host:port,host:port"
+  std::string topic = {};
+  bool exactly_once = true;                         // false: no transactions, lower latency, at least once
+  std::map<std::string, std::string> rdkafka = {};  // any librdkafka producer property: {{"linger.ms", "5"}}
+};
+
+// A record for Kafka, as the function given to ToKafka makes it.
+struct KafkaOutput {
+  std::optional<std::string> key = {};  // nullopt: no key
+  std::string value = {};
+};
+
+// Exactly once: one file for each batch and partition that has rows, which appears complete or not at all.
+struct FilesSinkOptions {
+  std::string directory = {};
+  std::string suffix = ".txt";
+};
+
+// The end of a stream. Uid makes an output known under the same name in the next version of the job; Name is for
+// people.
+class Output : public detail::StreamBase {
+ public:
+  using StreamBase::StreamBase;
+  const Output& Uid(std::string_view uid) const {
+    SetUid(uid);
+    return *this;
+  }
+  const Output& Name(std::string_view name) const {
+    SetName(name);
+    return *this;
+  }
+};
+
+}  // namespace millrace

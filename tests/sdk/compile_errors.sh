@@ -1,0 +1,58 @@
+#!/bin/sh
+# usage: compile_errors.sh COMPILER INCLUDE_DIR
+# Mistakes in jobs that the compiler must explain in words: each case must fail, and say the given text.
+set -eu
+compiler=$1 include=$2
+failed=0
+
+expect() {  # MESSAGE STATEMENTS
+  message=$1
+  program="#include <millrace/millrace.h>
+#include <mutex>
+struct Opaque { explicit Opaque(int) {} int hidden() const { return hidden_; } private: int hidden_ = 0; };
+struct Borrowed { int n; std::string_view text; };
+MILLRACE_JOB(wrong, ctx) {
+  auto lines = ctx.TextFiles({.directory = \"d\"});
+  $2
+}"
+  if output=$(echo "$program" | "$compiler" -std=c++20 -fsyntax-only -I "$include" -x c++ - 2>&1); then
+    echo "this compiles, and should not: $2" >&2
+    failed=1
+  elif ! echo "$output" | grep -F "$message" > /dev/null; then
+    echo "this fails without saying '$message': $2" >&2
+    echo "$output" | grep error: | head -5 >&2
+    failed=1
+  fi
+}
+
+expect "Repartition needs a millrace::Codec for this record type" \
+  'lines.Map([](std::string_view) { return Opaque(1); }).Repartition(2);'
+expect "ReduceByKey needs a millrace::Hasher for the key type" \
+  'lines.Map([](std::string_view) { return std::pair(Opaque(1), 1); }).ReduceByKey([](int a, int b) { return a + b; });'
+expect "ReduceByKey needs a millrace::Codec for the value type" \
+  'lines.Map([](std::string_view) { return std::pair(1, Opaque(1)); }).ReduceByKey([](Opaque a, Opaque) { return a; });'
+expect "Print needs a millrace::ToText for this record type" \
+  'lines.Map([](std::string_view) { return Opaque(1); }).Print();'
+expect "ReduceByKey needs a stream of std::pair" \
+  'lines.ReduceByKey([](int a, int b) { return a + b; });'
+expect "Map needs a function callable, as const, as f(record)" \
+  'lines.Map([](int) { return 1; });'
+expect "Map needs a function callable, as const, as f(record)" \
+  'lines.Map([n = 0](std::string_view) mutable { return ++n; });'
+expect "Map needs a function that gives something" \
+  'lines.Map([](std::string_view) {});'
+expect "Filter needs a function callable" \
+  'lines.Filter([](std::string_view t) { return std::string(t); });'
+expect "the function gives a text, which is no range of records" \
+  'lines.FlatMap([](std::string_view t) { return std::string(t); });'
+expect "a std::string emitted as std::string_view would be read after its end" \
+  'lines.FlatMap([](std::string_view t, auto&& emit) { emit(std::string(t)); });'
+expect "what is emitted is not of the operator's output type" \
+  'lines.FlatMap([](std::string_view, auto&& emit) { emit(std::pair(1, 2)); });'
+expect "ForEachBatch keeps records, and this type holds views" \
+  'lines.Map([](std::string_view t) { return Borrowed{1, t}; }).ForEachBatch([](const auto&, auto) {});'
+expect "ForEachBatch needs a function that can be called as" \
+  'lines.ForEachBatch([](int) {});'
+expect "ToKafka writes pairs and texts" \
+  'lines.Map([](std::string_view t) { return t.size(); }).ToKafka({.brokers = "h", .topic = "t"});'
+exit $failed
