@@ -132,6 +132,10 @@ std::string AlertOf(SSL* ssl) {
   if (SSL_read(ssl, &byte, 1) > 0) return {};
   const unsigned long code = ERR_peek_error();
   if (code == 0) return {};
+  if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {  // gRPC hangs up without an alert
+    return "our certificate and gives no reason: has the CA of that cluster issued it, and do the clocks of both "
+           "machines agree?";
+  }
   switch (ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET) {
     case SSL_AD_CERTIFICATE_EXPIRED:
       return "our certificate, which has expired or is not valid yet: issue a new one";
