@@ -42,7 +42,8 @@ std::string UnknownKey(std::span<const OptionSpec> schema, std::string_view key)
   }
   std::string hint = DidYouMean(key, beside);
   if (hint.empty()) hint = DidYouMean(key, all);
-  return Concat("unknown key '", key.substr(0, 200), "'", hint.empty() ? " (--help-config lists all keys)" : hint);
+  return Concat("unknown key '", key.substr(0, 200), "'",
+                hint.empty() ? ": none is like it, see the list of all keys" : hint);
 }
 
 std::string KeyOfVariable(std::string_view name) {
