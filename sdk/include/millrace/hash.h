@@ -32,6 +32,7 @@
 
 #include "millrace/internal/mix_bits.h"
 #include "millrace/internal/plain_aggregate.h"
+#include "millrace/internal/std_types.h"
 
 namespace millrace {
 
@@ -129,23 +130,6 @@ struct Hasher<T> {
 };
 
 namespace detail {
-
-template <class T>
-inline constexpr bool kIsPair = false;
-template <class A, class B>
-inline constexpr bool kIsPair<std::pair<A, B>> = true;
-template <class T>
-inline constexpr bool kIsTuple = false;
-template <class... Ts>
-inline constexpr bool kIsTuple<std::tuple<Ts...>> = true;
-template <class T>
-inline constexpr bool kIsOptional = false;
-template <class T>
-inline constexpr bool kIsOptional<std::optional<T>> = true;
-template <class T>
-inline constexpr bool kIsVector = false;
-template <class T>
-inline constexpr bool kIsVector<std::vector<T>> = true;
 
 // Are two keys the same? One may be the owned form of the other: ("a", 1) with a std::string and with a
 // std::string_view.

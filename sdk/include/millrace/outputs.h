@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "millrace/internal/sink_operators.h"
+#include "millrace/internal/std_types.h"
 #include "millrace/internal/stream_base.h"
 #include "millrace/owned.h"
 #include "millrace/sinks.h"
