@@ -102,7 +102,8 @@ class Follower {
   void TakeStatus(const v1::JobStatus& status) {
     const bool changed = !last_ || last_->state() != status.state();
     last_ = status;
-    if (changed && !HasEnded(status.state())) {
+    // "starting" has been said by submit, and an end is told with its numbers.
+    if (changed && status.state() != v1::JOB_STATE_STARTING && !HasEnded(status.state())) {
       std::fprintf(stderr, "job %s is %s\n", Printable(status.name()).c_str(), StateName(status.state()).c_str());
     }
   }
