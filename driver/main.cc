@@ -3,6 +3,7 @@
 
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/net/grpc_log.h"
 #include "common/net/tls.h"
 #include "common/status.h"
 #include "driver/driver.h"
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
   const auto options = ReadDriverOptions(arguments->config_file, arguments->sets);
   if (!options.ok()) return DaemonFailed("millrace-driver", options.status(), kExitConfig);
   if (const absl::Status status = InitLogging(options->log); !status.ok()) return DaemonFailed("millrace-driver", status, kExitConfig);
+  RouteGrpcLog();
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
   RaiseFileLimit();
   RequireTls13();

@@ -29,8 +29,8 @@ std::string SignalName(int signal) {
 
 }  // namespace
 
-JobMaster::JobMaster(JobPlan plan, std::uint64_t epoch, JobLimits limits, const JobSnapshot* restored)
-    : plan_(std::move(plan)), limits_(limits), runners_(epoch), splits_(plan_), route_(plan_), batches_(plan_) {
+JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits, const JobSnapshot* restored)
+    : plan_(std::move(plan)), limits_(limits), runners_(std::move(job_id), epoch), splits_(plan_), route_(plan_), batches_(plan_) {
   if (restored == nullptr) return;
   splits_.Restore(restored->splits);
   last_batch_ = restored->last_batch;

@@ -41,7 +41,7 @@ struct JobLimits {
 class JobMaster {
  public:
   // `epoch`: of this driver's term. `restored`: what the journal said, for a job that is taken over.
-  JobMaster(JobPlan plan, std::uint64_t epoch, JobLimits limits = {}, const JobSnapshot* restored = nullptr);
+  JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits = {}, const JobSnapshot* restored = nullptr);
 
   // Takes one event and appends what must be done, in order.
   void Step(std::int64_t now, const JobEvent& event, std::vector<JobAction>* actions);

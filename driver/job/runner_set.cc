@@ -68,7 +68,7 @@ std::vector<StartRunner> RunnerSet::TakeDue(std::int64_t now) {
   std::vector<StartRunner> due;
   for (auto& [name, e] : executors_) {
     if (!e.runner.empty() || e.start_at > now) continue;
-    e.runner = Concat(name, ".", epoch_, ".", ++next_);
+    e.runner = Concat(job_id_, ".", name, ".", epoch_, ".", ++next_);
     due.push_back({name, e.runner});
   }
   return due;

@@ -14,8 +14,8 @@ namespace millrace {
 
 class RunnerSet {
  public:
-  // Runner ids are "EXECUTOR.EPOCH.N": never used twice.
-  explicit RunnerSet(std::uint64_t epoch) : epoch_(epoch) {}
+  // Runner ids are "JOB.EXECUTOR.EPOCH.N": never used twice in a cluster, for an executor has runners of many jobs.
+  RunnerSet(std::string job_id, std::uint64_t epoch) : job_id_(std::move(job_id)), epoch_(epoch) {}
 
   void AddExecutor(std::int64_t now, const std::string& executor);
   // The id of the runner that went with it, empty if it had none.
@@ -53,6 +53,7 @@ class RunnerSet {
   };
   const std::pair<const std::string, Executor>* Find(const std::string& runner) const;
 
+  std::string job_id_;
   std::uint64_t epoch_;
   std::uint64_t next_ = 0;
   std::uint32_t total_failures_ = 0;

@@ -11,7 +11,7 @@ namespace millrace {
 LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered)
     : seams_(seams),
       record_(std::move(record)),
-      master_(std::move(plan), seams.epoch, limits, recovered == nullptr ? nullptr : &recovered->snapshot) {
+      master_(record_.id, std::move(plan), seams.epoch, limits, recovered == nullptr ? nullptr : &recovered->snapshot) {
   for (const v1::Operator& op : record_.plan.operators()) {
     if (op.kind() != v1::OPERATOR_KIND_SINK) continue;
     sink_names_[op.id()] = op.uid().empty() ? Concat(op.name(), "#", op.id()) : op.uid();

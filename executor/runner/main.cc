@@ -10,6 +10,7 @@
 
 #include "common/io/file.h"
 #include "common/log.h"
+#include "common/net/grpc_log.h"
 #include "common/net/tls.h"
 #include "common/status.h"
 #include "common/version.h"
@@ -33,6 +34,7 @@ int RunJob(const v1::RunnerBootstrap& bootstrap) {
   if (const absl::Status status = InitLogging({bootstrap.log_level(), bootstrap.log_format(), "runner"}); !status.ok()) {
     EndRunner(*page, Message(status).c_str(), 1);
   }
+  RouteGrpcLog();
   signal(SIGTERM, [](int) { _exit(0); });  // what counts is durable elsewhere; nothing here is worth a wait
   RequireTls13();
   auto runner = RunnerProcess::Start(bootstrap, DescriptorPath(v1::RUNNER_DESCRIPTOR_LIBRARY), *page);

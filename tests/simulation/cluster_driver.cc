@@ -10,12 +10,12 @@ void Cluster::StartDriver() {
   tick_at_ = 0;
   Say("driver", Concat("starts with epoch ", epoch_));
   if (driver_life_ == 1) {
-    master_ = std::make_unique<JobMaster>(settings_.plan, epoch_, settings_.limits);
+    master_ = std::make_unique<JobMaster>("j-sim", settings_.plan, epoch_, settings_.limits);
   } else {
     const JobSnapshot& snapshot = journal_.restored();
     if (!snapshot.pending.empty()) Saw("restored batch");
     pending_max_ = std::max(settings_.limits.pending_batches_max, snapshot.pending.size());
-    master_ = std::make_unique<JobMaster>(settings_.plan, epoch_, settings_.limits, &snapshot);
+    master_ = std::make_unique<JobMaster>("j-sim", settings_.plan, epoch_, settings_.limits, &snapshot);
   }
   for (const auto& [name, executor] : executors_) {
     if (executor.up) Register(name, random_.Between(100, 100'000));

@@ -61,7 +61,7 @@ class JobHarness {
  public:
   explicit JobHarness(JobPlan plan = OneShufflePlan(), JobLimits limits = {}, const JobSnapshot* restored = nullptr,
                       std::uint64_t epoch = 3)
-      : master(std::move(plan), epoch, limits, restored) {}
+      : master("j-1", std::move(plan), epoch, limits, restored) {}
 
   Actions Step(const JobEvent& event) {
     Actions actions;

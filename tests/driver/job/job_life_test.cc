@@ -170,7 +170,7 @@ TEST(JobLife, ARestoredJobGoesOnWhereTheJournalEnds) {
 
 TEST(JobLife, ASnapshotRestoresToItself) {
   const JobSnapshot snapshot = TwoPending();
-  const JobMaster master(OneShufflePlan(), 4, {}, &snapshot);
+  const JobMaster master("j-1", OneShufflePlan(), 4, {}, &snapshot);
   const JobSnapshot again = master.Snapshot();
   EXPECT_EQ(again.last_batch, snapshot.last_batch);
   EXPECT_EQ(again.last_batch_time_us, snapshot.last_batch_time_us);
