@@ -1,0 +1,271 @@
+#!/usr/bin/env bash
+# A whole cluster on this machine: certificates, one driver, some executors, all on the loopback, each a process of its own.
+# Used by scripts/quickstart.sh, by the acceptance tests, and by hand.
+set -euo pipefail
+
+usage() {
+  cat <<'USAGE'
+usage: local_cluster.sh start [options]           make what is missing, start all, wait until every executor is connected
+       local_cluster.sh stop [options]            stop all of it (TERM, after 10 s KILL)
+       local_cluster.sh status [options]          which processes live; exit 0 if all do
+       local_cluster.sh env [options]             print the exports that `millrace` needs
+       local_cluster.sh start-driver | kill-driver             [options]
+       local_cluster.sh start-executor N | kill-executor N     [options]
+       local_cluster.sh kill-runner JOB-ID N      [options]    SIGKILL to that job's runner on executor N
+       local_cluster.sh pid driver | executor N | runner JOB-ID N [options]
+
+  --dir D         where certificates, data, logs and pidfiles live  (default: build/local-cluster in the source tree)
+  --executors N   how many                                          (default: 2)
+  --port P        of the driver                                     (default: 17077)
+  --build-dir B   where bin/ is                                     (default: build/release in the source tree)
+  --slots S       tasks at once on each executor                    (default: 2)
+
+What `start` was told is kept in D/cluster.env, so that later commands need --dir alone. kill-* sends SIGKILL, as a crash would.
+USAGE
+}
+
+fail() {
+  echo "local_cluster.sh: $1" >&2
+  exit "${2:-1}"
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+dir=$root/build/local-cluster
+declare -A given=()
+words=()
+while (($# > 0)); do
+  case $1 in
+    -h | --help) usage; exit 0 ;;
+    --dir | --executors | --port | --build-dir | --slots)
+      (($# > 1)) || fail "$1 needs a value" 2
+      if [[ $1 == --dir ]]; then dir=$2; else given[$1]=$2; fi
+      shift
+      ;;
+    -*) fail "unknown option $1 (--help lists them)" 2 ;;
+    *) words+=("$1") ;;
+  esac
+  shift
+done
+command=${words[0]:-}
+
+executors=2 port=17077 build_dir=$root/build/release slots=2
+if [[ -f $dir/cluster.env ]]; then
+  # shellcheck source=/dev/null
+  source "$dir/cluster.env"
+fi
+executors=${given[--executors]:-$executors}
+port=${given[--port]:-$port}
+build_dir=${given[--build-dir]:-$build_dir}
+slots=${given[--slots]:-$slots}
+for number in "$executors" "$port" "$slots"; do
+  [[ $number =~ ^[1-9][0-9]{0,4}$ ]] || fail "'$number' is not a number from 1 to 99999" 2
+done
+
+# ---- processes ----
+
+# Prints the pid of a daemon of this cluster if it lives. The command line is compared, for pids come again.
+pid_of() {  # NAME
+  local pid
+  pid=$(cat "$dir/$1.pid" 2> /dev/null) || return 1
+  [[ -n $pid ]] && tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -qF -- "--config $dir/$1.yaml " && echo "$pid"
+}
+
+parent_of() {  # PID
+  local stat
+  stat=$(cat "/proc/$1/stat" 2> /dev/null) || return 1
+  stat=${stat##*) }  # the name may hold anything
+  cut -d' ' -f2 <<< "$stat"
+}
+
+runner_pid() {  # JOB EXECUTOR
+  local executor pid
+  executor=$(pid_of "executor-$2") || return 1
+  for pid in /proc/[0-9]*; do
+    pid=${pid#/proc/}
+    tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -qF -- "--job $1 " || continue
+    [[ $(parent_of "$pid") == "$executor" ]] && echo "$pid" && return 0
+  done
+  return 1
+}
+
+# Waits until a command succeeds, at most so many tenths of a second.
+wait_for() {  # TENTHS COMMAND...
+  local left=$1
+  shift
+  until "$@"; do
+    ((left-- > 0)) || return 1
+    sleep 0.1
+  done
+}
+
+is_gone() { ! kill -0 "$1" 2> /dev/null; }
+
+launch() {  # NAME PROGRAM
+  if pid_of "$1" > /dev/null; then return; fi
+  [[ -x $build_dir/bin/$2 ]] || fail "there is no $build_dir/bin/$2; build it, or say --build-dir"
+  setsid "$build_dir/bin/$2" --config "$dir/$1.yaml" >> "$dir/$1.log" 2>&1 < /dev/null 8>&- 9>&- &
+  echo $! > "$dir/$1.pid"
+  disown
+}
+
+kill_hard() {  # NAME
+  local pid
+  pid=$(pid_of "$1") || fail "$1 is not running"
+  kill -KILL "$pid"
+  wait_for 50 is_gone "$pid" || fail "$1 ($pid) is still there after SIGKILL"
+}
+
+stop_one() {  # NAME
+  local pid
+  if ! pid=$(pid_of "$1"); then
+    rm -f "$dir/$1.pid"
+    return 0
+  fi
+  kill -TERM "$pid" 2> /dev/null || true
+  if ! wait_for 100 is_gone "$pid"; then
+    echo "local_cluster.sh: $1 ($pid) did not end within 10 s of SIGTERM; killed" >&2
+    kill -KILL "$pid" 2> /dev/null || true
+  fi
+  rm -f "$dir/$1.pid"
+}
+
+# ---- configuration ----
+
+write_configs() {
+  local n
+  cat > "$dir/driver.yaml" <<YAML
+driver:
+  listen: 127.0.0.1:$port
+  data_dir: $dir/driver
+tls:
+  ca: $dir/pki/ca.crt
+  cert: $dir/pki/driver.crt
+  key: $dir/pki/driver.key
+  issuer_cert: $dir/pki/runner-issuer.crt
+  issuer_key: $dir/pki/runner-issuer.key
+YAML
+  for ((n = 1; n <= executors; ++n)); do
+    cat > "$dir/executor-$n.yaml" <<YAML
+executor:
+  driver: 127.0.0.1:$port
+  host: 127.0.0.1
+  data_dir: $dir/executor-$n
+  slots: $slots
+tls:
+  ca: $dir/pki/ca.crt
+  cert: $dir/pki/executor-$n.crt
+  key: $dir/pki/executor-$n.key
+YAML
+  done
+  printf 'executors=%q port=%q build_dir=%q slots=%q\n' "$executors" "$port" "$build_dir" "$slots" > "$dir/cluster.env"
+}
+
+# ---- readiness ----
+
+millrace() { "$build_dir/bin/millrace" --driver "127.0.0.1:$port" --tls-dir "$dir/pki" --timeout 2s "$@"; }
+
+connected() {
+  millrace executors -o json 2> /dev/null | grep -c '"connected": *true' || true
+}
+
+all_connected() {
+  local name
+  for name in driver $(executor_names); do
+    pid_of "$name" > /dev/null && continue
+    tail -n 5 "$dir/$name.log" >&2
+    fail "$name ended; its log is $dir/$name.log"
+  done
+  (($(connected) >= executors))
+}
+
+executor_connected() {  # NAME
+  millrace executors -o json 2> /dev/null | tr -d ' \n' | grep -qE "\"id\":\"$1\"[^}]*\"connected\":true"
+}
+
+answers() { millrace executors > /dev/null 2>&1; }
+
+executor_names() {
+  local n
+  for ((n = 1; n <= executors; ++n)); do echo "executor-$n"; done
+}
+
+# ---- commands ----
+
+start() {
+  mkdir -p "$dir"
+  dir=$(cd "$dir" && pwd)
+  "$root/scripts/dev_certs.sh" "$dir/pki" --executors "$executors" > "$dir/certs.log"
+  write_configs
+  local name
+  launch driver millrace-driver
+  for name in $(executor_names); do launch "$name" millrace-executor; done
+  wait_for 300 all_connected || fail "after 30 s only $(connected) of $executors executors are connected; see $dir/*.log"
+  echo "cluster ready: driver 127.0.0.1:$port, $executors executors, in $dir"
+}
+
+stop() {
+  local name
+  for name in $(executor_names | tac) driver; do stop_one "$name"; done
+}
+
+status() {
+  local name pid all=0
+  for name in driver $(executor_names); do
+    if pid=$(pid_of "$name"); then
+      printf '%-12s pid %-8s log %s\n' "$name" "$pid" "$dir/$name.log"
+    else
+      printf '%-12s not running   log %s\n' "$name" "$dir/$name.log"
+      all=1
+    fi
+  done
+  return "$all"
+}
+
+print_env() {
+  printf 'export MILLRACE_DRIVER=%q\n' "127.0.0.1:$port"
+  printf 'export MILLRACE_TLS_DIR=%q\n' "$dir/pki"
+  printf 'export PATH=%q:"%s"\n' "$build_dir/bin" "\$PATH"
+}
+
+executor_name() {  # N
+  if [[ ! ${1:-} =~ ^[1-9][0-9]*$ ]] || (($1 > executors)); then fail "executors are numbered 1 to $executors" 2; fi
+  echo "executor-$1"
+}
+
+print_pid() {
+  case ${words[1]:-} in
+    driver) pid_of driver ;;
+    executor) pid_of "$(executor_name "${words[2]:-}")" ;;
+    runner) runner_pid "${words[2]:?JOB-ID}" "${words[3]:?N}" ;;
+    *) fail "pid driver, pid executor N, or pid runner JOB-ID N" 2 ;;
+  esac
+}
+
+if [[ -d $dir ]]; then dir=$(cd "$dir" && pwd); fi
+case $command in
+  start) start ;;
+  stop) stop ;;
+  status) status ;;
+  env) print_env ;;
+  start-driver)
+    launch driver millrace-driver
+    wait_for 100 answers || fail "the driver does not answer; see $dir/driver.log"
+    ;;
+  kill-driver) kill_hard driver ;;
+  start-executor)
+    name=$(executor_name "${words[1]:-}")
+    launch "$name" millrace-executor
+    wait_for 100 executor_connected "$name" || fail "$name is not connected after 10 s; see $dir/$name.log"
+    ;;
+  kill-executor) kill_hard "$(executor_name "${words[1]:-}")" ;;
+  kill-runner)
+    pid=$(runner_pid "${words[1]:?JOB-ID}" "${words[2]:?N}") || fail "executor ${words[2]} has no runner of ${words[1]}"
+    kill -KILL "$pid"
+    ;;
+  pid) print_pid ;;
+  '')
+    usage >&2
+    exit 2
+    ;;
+  *) fail "unknown command '$command' (--help lists them)" 2 ;;
+esac
