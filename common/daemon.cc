@@ -9,14 +9,17 @@
 
 namespace millrace {
 
-absl::StatusOr<DaemonArguments> ParseDaemonArguments(int argc, char** argv, std::string_view program, std::span<const OptionSpec> options) {
+absl::StatusOr<DaemonArguments> ParseDaemonArguments(int argc, char** argv, std::string_view program,
+                                                     std::span<const OptionSpec> options) {
   DaemonArguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     const bool has_value = i + 1 < argc;
     if (word == "--help" || word == "-h") {
-      std::printf("usage: %.*s [--config FILE] [--set key=value]...\n\nOptions, in the file or with --set or in the environment:\n%s",
-                  static_cast<int>(program.size()), program.data(), Describe(options).c_str());
+      std::printf(
+          "usage: %.*s [--config FILE] [--set key=value]...\n\nOptions, in the file or with --set or in the "
+          "environment:\n%s",
+          static_cast<int>(program.size()), program.data(), Describe(options).c_str());
       arguments.done = true;
     } else if (word == "--version") {
       std::printf("%.*s %s\n", static_cast<int>(program.size()), program.data(), kVersion);

@@ -23,7 +23,8 @@ struct DaemonArguments {
 };
 
 // --config FILE, --set key=value (any number), --help, --version. InvalidArgument names what is not understood.
-absl::StatusOr<DaemonArguments> ParseDaemonArguments(int argc, char** argv, std::string_view program, std::span<const OptionSpec> options);
+absl::StatusOr<DaemonArguments> ParseDaemonArguments(int argc, char** argv, std::string_view program,
+                                                     std::span<const OptionSpec> options);
 
 // Prints "program: why" and returns `code`.
 int DaemonFailed(std::string_view program, const absl::Status& status, int code);

@@ -1,12 +1,13 @@
-// The control thread of a daemon: takes closures in order, and timers. Everything a daemon decides happens here; handlers of RPCs and workers
-// only post. The loop's clock is the wall's time read once and moved on by the steady clock, so that a stepped wall clock changes nothing.
+// The control thread of a daemon: takes closures in order, and timers. Everything a daemon decides happens here;
+// handlers of RPCs and workers only post. The loop's clock is the wall's time read once and moved on by the steady
+// clock, so that a stepped wall clock changes nothing.
 //
 //   EventLoop loop;
 //   loop.Post([&] { master.Step(loop.now_us(), Tick{}, &actions); });
 //   loop.Run();  // until Stop()
 //
-// Thread rule: Post, PostAt, Stop and now_us from any thread; closures run on the thread in Run. Bounded by its callers: streams post
-// one message at a time, workers one result a task. depth() tells how much waits.
+// Thread rule: Post, PostAt, Stop and now_us from any thread; closures run on the thread in Run. Bounded by its
+// callers: streams post one message at a time, workers one result a task. depth() tells how much waits.
 #pragma once
 
 #include <condition_variable>

@@ -1,4 +1,5 @@
-// Structured logging: one line an event, a message and key=value pairs, to stderr (and so to the journal under systemd).
+// Structured logging: one line an event, a message and key=value pairs, to stderr (and so to the journal under
+// systemd).
 //
 //   log::Info("runner lost", {{"job", job}, {"runner", id}, {"reason", why}});
 //
@@ -14,9 +15,9 @@
 namespace millrace {
 
 struct LogOptions {
-  std::string level = "info";  // debug, info, warn, error
-  std::string format = "text"; // text or json
-  std::string component;       // "driver", "executor", …
+  std::string level = "info";   // debug, info, warn, error
+  std::string format = "text";  // text or json
+  std::string component;        // "driver", "executor", …
 };
 
 // Once, early in main. InvalidArgument on an unknown level or format.

@@ -35,7 +35,8 @@ absl::StatusOr<std::unique_ptr<Driver>> Driver::Start(DriverOptions options) {
   MR_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
   MR_ASSIGN_OR_RETURN(DriverTerm term, NextEpoch(options.data_dir));
   MR_ASSIGN_OR_RETURN(ArtifactStore artifacts, ArtifactStore::Open(options.data_dir + "/artifacts"));
-  auto driver = std::unique_ptr<Driver>(new Driver(std::move(options), std::move(identity), std::move(term), std::move(artifacts)));
+  auto driver = std::unique_ptr<Driver>(
+      new Driver(std::move(options), std::move(identity), std::move(term), std::move(artifacts)));
   MR_RETURN_IF_ERROR(driver->RecoverJobs());
   MR_RETURN_IF_ERROR(driver->Listen());
   return driver;
@@ -52,7 +53,8 @@ Driver::Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, Art
                         if (auto job = JobById(id)) job->Compact();
                       });
                     }}),
-      executors_(loop_, term_.epoch(), {.silence_us = options_.heartbeat_timeout_us, .grace_us = options_.reconnect_grace_us},
+      executors_(loop_, term_.epoch(),
+                 {.silence_us = options_.heartbeat_timeout_us, .grace_us = options_.reconnect_grace_us},
                  [this](const std::string& executor, const std::string& reason) {
                    for (const auto& [id, job] : jobs_) job->Handle(ExecutorLost{executor, reason});
                  }),
@@ -70,7 +72,9 @@ absl::Status Driver::RecoverJobs() {
     MR_ASSIGN_OR_RETURN(const auto records, ReadJob(JobDir(id)));
     MR_ASSIGN_OR_RETURN(RecoveredJob recovered, Replay(records));
     MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(recovered.record.plan));
-    log::Info("job recovered", {{"job", id}, {"committed", recovered.snapshot.committed}, {"pending", recovered.snapshot.pending.size()}});
+    log::Info(
+        "job recovered",
+        {{"job", id}, {"committed", recovered.snapshot.committed}, {"pending", recovered.snapshot.pending.size()}});
     if (!HasEnded(recovered.state)) MR_RETURN_IF_ERROR(journal_.OpenJob(id, JobDir(id)));
     JobRecord record = recovered.record;
     AddJob(std::move(record), std::move(plan), &recovered);
@@ -81,8 +85,12 @@ absl::Status Driver::RecoverJobs() {
 absl::Status Driver::Listen() {
   grpc::EnableDefaultHealthCheckService(true);
   if (options_.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  MR_ASSIGN_OR_RETURN(server_, StartServer(options_.listen, identity_, "driver.listen", {cluster_service_.get(), control_service_.get()}));
-  log::Info("driver ready", {{"version", kVersion}, {"listen", options_.listen}, {"cluster", identity_.name.cluster}, {"epoch", term_.epoch()},
+  MR_ASSIGN_OR_RETURN(server_, StartServer(options_.listen, identity_, "driver.listen",
+                                           {cluster_service_.get(), control_service_.get()}));
+  log::Info("driver ready", {{"version", kVersion},
+                             {"listen", options_.listen},
+                             {"cluster", identity_.name.cluster},
+                             {"epoch", term_.epoch()},
                              {"data_dir", options_.data_dir}});
   return absl::OkStatus();
 }
@@ -128,12 +136,14 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
       MR_ASSIGN_OR_RETURN(JobPlan job_plan, wire::FromProto(*plan));
       for (const auto& [id, job] : jobs_) {
         if (job->ended() || job->record().name != plan->name()) continue;
-        return AlreadyExists("a job named '", plan->name(), "' is running already (", id, "): stop it, or give this one another --name");
+        return AlreadyExists("a job named '", plan->name(), "' is running already (", id,
+                             "): stop it, or give this one another --name");
       }
       planned();
       const std::string id = NewJobId();
       MR_RETURN_IF_ERROR(journal_.OpenJob(id, JobDir(id)));
-      AddJob({id, plan->name(), submission.sha256, submission.arguments, submission.batch_interval_us, loop_.now_us(), *plan},
+      AddJob({id, plan->name(), submission.sha256, submission.arguments, submission.batch_interval_us, loop_.now_us(),
+              *plan},
              std::move(job_plan), nullptr);
       const std::shared_ptr<LiveJob> job = jobs_.at(id);
       for (const std::string& executor : executors_.connected()) job->ExecutorConnected(executor, {});
@@ -144,9 +154,14 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
 }
 
 void Driver::AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered) {
-  const JobLimits limits{.pending_batches_max = options_.pending_batches_max, .attempts_max = static_cast<int>(options_.task_attempts_max)};
+  const JobLimits limits{.pending_batches_max = options_.pending_batches_max,
+                         .attempts_max = static_cast<int>(options_.task_attempts_max)};
   const std::string id = record.id;
-  JobSeams seams{.loop = loop_, .journal = journal_, .host = *this, .epoch = term_.epoch(), .runner_silence_us = options_.heartbeat_timeout_us};
+  JobSeams seams{.loop = loop_,
+                 .journal = journal_,
+                 .host = *this,
+                 .epoch = term_.epoch(),
+                 .runner_silence_us = options_.heartbeat_timeout_us};
   jobs_[id] = std::make_shared<LiveJob>(seams, std::move(record), std::move(plan), limits, recovered);
 }
 
@@ -162,7 +177,8 @@ absl::StatusOr<std::shared_ptr<LiveJob>> Driver::FindJob(const std::string& refe
   }
   if (by_name) return by_name;
   if (by_prefix.size() == 1) return by_prefix.front();
-  if (by_prefix.size() > 1) return InvalidArgument("'", reference, "' is the beginning of ", by_prefix.size(), " job ids");
+  if (by_prefix.size() > 1)
+    return InvalidArgument("'", reference, "' is the beginning of ", by_prefix.size(), " job ids");
   return NotFound("there is no job '", reference, "'; `millrace list --all` shows those there are");
 }
 
@@ -187,17 +203,19 @@ void Driver::ForgetOldJobs() {
     if (const absl::Status status = RemoveJobDirectory(JobDir(record.id)); !status.ok()) {
       log::Warn("cannot remove an old job", {{"job", record.id}, {"error", Message(status)}});
     }
-    const bool used = std::ranges::any_of(jobs_, [&](const auto& entry) { return entry.second->record().sha256 == record.sha256; });
+    const bool used =
+        std::ranges::any_of(jobs_, [&](const auto& entry) { return entry.second->record().sha256 == record.sha256; });
     if (!used) (void)artifacts_.Remove(record.sha256);
   }
 }
 
 // ---- executors ----
 
-void Driver::ExecutorRegistered(const v1::Register& info, const std::string& address, std::shared_ptr<ExecutorStream> stream) {
+void Driver::ExecutorRegistered(const v1::Register& info, const std::string& address,
+                                std::shared_ptr<ExecutorStream> stream) {
   if (MajorMinor(info.version()) != MajorMinor(kVersion)) {
-    stream->Close(ToGrpc(FailedPrecondition("executor ", info.executor_id(), " has version ", info.version(), "; this driver has ", kVersion,
-                                            ": install the same version on both")));
+    stream->Close(ToGrpc(FailedPrecondition("executor ", info.executor_id(), " has version ", info.version(),
+                                            "; this driver has ", kVersion, ": install the same version on both")));
     return;
   }
   if (info.slots() < 1 || info.slots() > 1024) {
@@ -219,19 +237,24 @@ void Driver::ExecutorRegistered(const v1::Register& info, const std::string& add
   for (const auto& [id, job] : jobs_) job->ExecutorConnected(info.executor_id(), runners);
 }
 
-void Driver::SendToExecutor(const std::string& executor, v1::ExecutorCommand command) { executors_.Send(executor, std::move(command)); }
+void Driver::SendToExecutor(const std::string& executor, v1::ExecutorCommand command) {
+  executors_.Send(executor, std::move(command));
+}
 
 std::uint32_t Driver::RunnersOn(const std::string& executor) const {
-  return static_cast<std::uint32_t>(std::ranges::count_if(jobs_, [&](const auto& entry) { return entry.second->RunsOn(executor); }));
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(jobs_, [&](const auto& entry) { return entry.second->RunsOn(executor); }));
 }
 
 absl::StatusOr<std::string> Driver::SignRunner(const v1::CertificateRequest& request) {
   const auto job = JobById(request.job_id());
-  if (!job || !job->HasRunner(request.runner_id())) return FailedPrecondition("runner ", request.runner_id(), " is not wanted any more");
+  if (!job || !job->HasRunner(request.runner_id()))
+    return FailedPrecondition("runner ", request.runner_id(), " is not wanted any more");
   MR_ASSIGN_OR_RETURN(const std::string key, ReadFile(options_.issuer_key));
   MR_ASSIGN_OR_RETURN(const std::string chain, ReadFile(options_.issuer_cert));
   return SignCsr({key, chain}, request.csr_pem(),
-                 Concat("spiffe://", identity_.name.cluster, "/runner/", request.job_id(), "/", request.runner_id()), kRunnerCertificateLifetime);
+                 Concat("spiffe://", identity_.name.cluster, "/runner/", request.job_id(), "/", request.runner_id()),
+                 kRunnerCertificateLifetime);
 }
 
 }  // namespace millrace

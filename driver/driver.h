@@ -1,5 +1,5 @@
-// The driver daemon's composition root: its fields are its architecture, in the order in which they depend on each other. All decisions run on
-// the loop; the services only decode, authorise and post.
+// The driver daemon's composition root: its fields are its architecture, in the order in which they depend on each
+// other. All decisions run on the loop; the services only decode, authorise and post.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ struct Submission {
 
 class Driver final : public JobHost {
  public:
-  // Takes the data directory (FailedPrecondition when another driver has it), brings back its jobs, and listens. Errors name what to do.
+  // Takes the data directory (FailedPrecondition when another driver has it), brings back its jobs, and listens. Errors
+  // name what to do.
   static absl::StatusOr<std::unique_ptr<Driver>> Start(DriverOptions options);
   ~Driver() override;
 
@@ -46,15 +47,17 @@ class Driver final : public JobHost {
   void Stop();
 
   // ---- for the services; everything below on the loop thread unless told otherwise ----
-  EventLoop& loop() { return loop_; }                 // any thread
-  const TlsIdentity& identity() const { return identity_; }  // any thread
+  EventLoop& loop() { return loop_; }                            // any thread
+  const TlsIdentity& identity() const { return identity_; }      // any thread
   const ArtifactStore& artifacts() const { return artifacts_; }  // any thread
-  const DriverOptions& options() const { return options_; }  // any thread
-  std::uint64_t epoch() const { return term_.epoch(); }      // any thread
+  const DriverOptions& options() const { return options_; }      // any thread
+  std::uint64_t epoch() const { return term_.epoch(); }          // any thread
   ExecutorRegistry& executors() { return executors_; }
 
-  // Plans and starts. `planned` is told when the plan is there; `done` gets the job, or INVALID_ARGUMENT with the planner's words …
-  void Submit(Submission submission, std::function<void()> planned, std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
+  // Plans and starts. `planned` is told when the plan is there; `done` gets the job, or INVALID_ARGUMENT with the
+  // planner's words …
+  void Submit(Submission submission, std::function<void()> planned,
+              std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
   // By id, name (the live one first, then the newest), or a unique beginning of the id. NotFound names what there is.
   absl::StatusOr<std::shared_ptr<LiveJob>> FindJob(const std::string& reference) const;
   std::shared_ptr<LiveJob> JobById(const std::string& id) const;

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
   if (arguments->done) return 0;
   const auto options = ReadDriverOptions(arguments->config_file, arguments->sets);
   if (!options.ok()) return DaemonFailed("millrace-driver", options.status(), kExitConfig);
-  if (const absl::Status status = InitLogging(options->log); !status.ok()) return DaemonFailed("millrace-driver", status, kExitConfig);
+  if (const absl::Status status = InitLogging(options->log); !status.ok())
+    return DaemonFailed("millrace-driver", status, kExitConfig);
   RouteGrpcLog();
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
   RaiseFileLimit();

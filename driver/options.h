@@ -13,10 +13,10 @@
 namespace millrace {
 
 struct DriverOptions {
-  std::string listen;            // HOST:PORT
+  std::string listen;  // HOST:PORT
   std::string data_dir;
   TlsFiles tls;
-  std::string issuer_cert;       // intermediate CA that signs the runners' certificates
+  std::string issuer_cert;  // intermediate CA that signs the runners' certificates
   std::string issuer_key;
   LogOptions log;
   bool reflection = true;

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
   if (arguments->done) return 0;
   const auto options = ReadExecutorOptions(arguments->config_file, arguments->sets);
   if (!options.ok()) return DaemonFailed("millrace-executor", options.status(), kExitConfig);
-  if (const absl::Status status = InitLogging(options->log); !status.ok()) return DaemonFailed("millrace-executor", status, kExitConfig);
+  if (const absl::Status status = InitLogging(options->log); !status.ok())
+    return DaemonFailed("millrace-executor", status, kExitConfig);
   RouteGrpcLog();
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
   RaiseFileLimit();

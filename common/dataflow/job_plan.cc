@@ -61,7 +61,8 @@ std::vector<NeededBlock> NeededBlocks(const JobPlan& plan, const StagePlan& stag
     if (!runs[up]) continue;
     if (from.reads_source) {
       for (const Range& range : go.ranges) {
-        if (range.key.source == from.root && RangeRuns(from, range)) needed.push_back({up, range.ordinal, RangeHash(range)});
+        if (range.key.source == from.root && RangeRuns(from, range))
+          needed.push_back({up, range.ordinal, RangeHash(range)});
       }
     } else {
       for (std::uint32_t p = 0; p < from.partitions; ++p) needed.push_back({up, p, go.ranges_hash});

@@ -1,5 +1,6 @@
-// A job's plan as the cores see it: what stages there are and which tasks a batch has. Plain data and pure functions, shared by the
-// job master (which tasks must report) and the runner (which inputs a task waits for), so that the two can never disagree.
+// A job's plan as the cores see it: what stages there are and which tasks a batch has. Plain data and pure functions,
+// shared by the job master (which tasks must report) and the runner (which inputs a task waits for), so that the two
+// can never disagree.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +24,11 @@ struct SourcePlan {
 struct StagePlan {
   std::uint32_t id = 0;
   std::uint32_t root = 0;
-  bool reads_source = false;              // else its root is a shuffle
-  std::uint32_t partitions = 0;           // of the shuffle; 0 for a source
-  std::vector<std::uint32_t> shuffles;    // written
+  bool reads_source = false;            // else its root is a shuffle
+  std::uint32_t partitions = 0;         // of the shuffle; 0 for a source
+  std::vector<std::uint32_t> shuffles;  // written
   std::vector<std::uint32_t> sinks;
-  std::vector<std::uint32_t> upstream;    // stages that write its root (shuffle roots only)
+  std::vector<std::uint32_t> upstream;  // stages that write its root (shuffle roots only)
   bool runs_empty = false;
 };
 
@@ -36,7 +37,7 @@ struct JobPlan {
   std::int64_t batch_interval_us = 0;
   std::uint64_t fingerprint = 0;
   std::vector<SourcePlan> sources;
-  std::vector<StagePlan> stages;          // upstream first
+  std::vector<StagePlan> stages;             // upstream first
   std::vector<std::string> operator_labels;  // by operator id: "Map at job.cc:12", for error messages
 
   std::string Label(std::uint32_t op) const;

@@ -1,5 +1,6 @@
-// The words that the two cores exchange, as plain structs. proto/millrace/v1/cluster.proto explains every field; common/dataflow/wire.h
-// turns one into the other. Times are microseconds; a steady clock set to the wall's time once, so that a clock step changes nothing.
+// The words that the two cores exchange, as plain structs. proto/millrace/v1/cluster.proto explains every field;
+// common/dataflow/wire.h turns one into the other. Times are microseconds; a steady clock set to the wall's time once,
+// so that a clock step changes nothing.
 #pragma once
 
 #include <compare>
@@ -46,7 +47,7 @@ struct CutSplit {
 };
 
 struct Cut {
-  std::uint64_t batch = 0;       // 0: no cut
+  std::uint64_t batch = 0;  // 0: no cut
   std::int64_t batch_time_us = 0;
   std::int64_t after_us = 0;
   std::vector<CutSplit> splits;

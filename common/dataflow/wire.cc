@@ -21,11 +21,13 @@ absl::Status CheckOperators(const v1::Plan& plan) {
     const v1::Operator& op = plan.operators(i);
     if (op.id() != static_cast<std::uint32_t>(i)) return InvalidArgument("plan: operator ", i, " has id ", op.id());
     for (const std::uint32_t input : op.inputs()) {
-      if (input >= op.id()) return InvalidArgument("plan: operator ", op.id(), " reads operator ", input, ", which is not before it");
+      if (input >= op.id())
+        return InvalidArgument("plan: operator ", op.id(), " reads operator ", input, ", which is not before it");
     }
     const std::uint32_t n = op.shuffle().partitions();
     if (op.kind() == v1::OPERATOR_KIND_SHUFFLE && (n < 1 || n > 65536)) {
-      return InvalidArgument("plan: ", op.name(), " at ", op.location(), " has ", n, " partitions; 1 to 65536 are possible");
+      return InvalidArgument("plan: ", op.name(), " at ", op.location(), " has ", n,
+                             " partitions; 1 to 65536 are possible");
     }
   }
   return absl::OkStatus();
@@ -34,7 +36,8 @@ absl::Status CheckOperators(const v1::Plan& plan) {
 absl::StatusOr<StagePlan> ReadStage(const v1::Plan& plan, int i, const JobPlan& before) {
   const v1::Stage& in = plan.stages(i);
   if (in.id() != static_cast<std::uint32_t>(i)) return InvalidArgument("plan: stage ", i, " has id ", in.id());
-  if (in.root() >= static_cast<std::uint32_t>(plan.operators_size())) return InvalidArgument("plan: stage ", i, " has no root");
+  if (in.root() >= static_cast<std::uint32_t>(plan.operators_size()))
+    return InvalidArgument("plan: stage ", i, " has no root");
   const v1::Operator& root = plan.operators(static_cast<int>(in.root()));
   StagePlan stage;
   stage.id = in.id();
@@ -65,9 +68,11 @@ absl::StatusOr<JobPlan> FromProto(const v1::Plan& in) {
   plan.batch_interval_us = static_cast<std::int64_t>(in.batch_interval_us());
   plan.fingerprint = in.fingerprint();
   for (const v1::Operator& op : in.operators()) {
-    plan.operator_labels.push_back(Concat(op.name(), op.uid().empty() ? "" : " '" + op.uid() + "'", " at ", op.location()));
+    plan.operator_labels.push_back(
+        Concat(op.name(), op.uid().empty() ? "" : " '" + op.uid() + "'", " at ", op.location()));
     if (op.kind() != v1::OPERATOR_KIND_SOURCE) continue;
-    plan.sources.push_back({op.id(), op.source().connector(), Describe(op), op.source().bounded(), op.source().replayable()});
+    plan.sources.push_back(
+        {op.id(), op.source().connector(), Describe(op), op.source().bounded(), op.source().replayable()});
   }
   bool has_sink = false;
   for (int i = 0; i < in.stages_size(); ++i) {
@@ -76,7 +81,8 @@ absl::StatusOr<JobPlan> FromProto(const v1::Plan& in) {
     plan.stages.push_back(std::move(stage));
   }
   std::erase_if(plan.sources, [&](const SourcePlan& s) { return plan.StageOfSource(s.op) == nullptr; });
-  if (!has_sink) return InvalidArgument("plan: the job has no output; end a stream with Print, ForEachBatch, ToKafka or ToFiles");
+  if (!has_sink)
+    return InvalidArgument("plan: the job has no output; end a stream with Print, ForEachBatch, ToKafka or ToFiles");
   if (plan.sources.empty()) return InvalidArgument("plan: no source reaches an output");
   return plan;
 }
@@ -113,7 +119,8 @@ absl::StatusOr<Route> FromProto(const v1::Route& in) {
     route.splits.push_back({{s.source(), s.split()}, s.ordinal(), s.peer()});
   }
   for (const auto& p : in.partitions()) {
-    if (!valid(p.peer())) return InvalidArgument("route ", in.version(), ": partition ", p.partition(), " has no owner");
+    if (!valid(p.peer()))
+      return InvalidArgument("route ", in.version(), ": partition ", p.partition(), " has no owner");
     route.partitions.push_back({{p.stage(), p.partition()}, p.peer()});
   }
   return route;
@@ -215,7 +222,8 @@ void ToProto(const TaskFailure& failure, v1::TaskFailure* out) {
 }
 
 TaskFailure FromProto(const v1::TaskFailure& in) {
-  return {in.batch(), {in.task().stage(), in.task().partition()}, in.version(), in.operator_id(), in.error(), in.permanent()};
+  return {in.batch(),    {in.task().stage(), in.task().partition()}, in.version(), in.operator_id(), in.error(),
+          in.permanent()};
 }
 
 void ToProto(const SplitReport& report, v1::SplitReport* out) {

@@ -1,5 +1,5 @@
-// Between the cores' plain structs and the protobuf messages of proto/millrace/v1. Lossless both ways; a message from the network is
-// checked here, so that the cores may trust what they are given: InvalidArgument names the field.
+// Between the cores' plain structs and the protobuf messages of proto/millrace/v1. Lossless both ways; a message from
+// the network is checked here, so that the cores may trust what they are given: InvalidArgument names the field.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -10,7 +10,8 @@
 
 namespace millrace::wire {
 
-// Checks the whole plan: ids dense, inputs earlier, stages upstream first, intervals and partitions within their limits.
+// Checks the whole plan: ids dense, inputs earlier, stages upstream first, intervals and partitions within their
+// limits.
 absl::StatusOr<JobPlan> FromProto(const v1::Plan& plan);
 
 void ToProto(const Route& route, v1::Route* out);

@@ -24,7 +24,8 @@ std::string WhyNotBound(const std::string& listen) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  if (const int error = getaddrinfo(listen.substr(0, colon).c_str(), listen.substr(colon + 1).c_str(), &hints, &found); error != 0) {
+  if (const int error = getaddrinfo(listen.substr(0, colon).c_str(), listen.substr(colon + 1).c_str(), &hints, &found);
+      error != 0) {
     return gai_strerror(error);
   }
   const int fd = socket(found->ai_family, SOCK_STREAM, 0);
@@ -41,7 +42,8 @@ std::string WhyNotBound(const std::string& listen) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& listen, const TlsIdentity& identity, std::string_view option,
+absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& listen, const TlsIdentity& identity,
+                                                          std::string_view option,
                                                           const std::vector<grpc::Service*>& services, int* port) {
   grpc::ServerBuilder builder;
   int bound = 0;
@@ -60,8 +62,8 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& lis
   return server;
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsIdentity& identity, std::string_view expected_role,
-                                           const std::string& expected_id) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsIdentity& identity,
+                                           std::string_view expected_role, const std::string& expected_id) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetMaxSendMessageSize(kMessageBytesMax);

@@ -13,13 +13,16 @@
 
 namespace millrace {
 
-// Listens on HOST:PORT (port 0: any free one, see `port`) with mutual TLS. Errors name `option` and the cause: a port that is in use, a name
-// that does not resolve, an address that is not this machine's.
-absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& listen, const TlsIdentity& identity, std::string_view option,
-                                                          const std::vector<grpc::Service*>& services, int* port = nullptr);
+// Listens on HOST:PORT (port 0: any free one, see `port`) with mutual TLS. Errors name `option` and the cause: a port
+// that is in use, a name that does not resolve, an address that is not this machine's.
+absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& listen, const TlsIdentity& identity,
+                                                          std::string_view option,
+                                                          const std::vector<grpc::Service*>& services,
+                                                          int* port = nullptr);
 
-// A lazy channel to a peer that must show the given role (and id, unless empty). Reconnects by itself within two seconds.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsIdentity& identity, std::string_view expected_role,
-                                           const std::string& expected_id = "");
+// A lazy channel to a peer that must show the given role (and id, unless empty). Reconnects by itself within two
+// seconds.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsIdentity& identity,
+                                           std::string_view expected_role, const std::string& expected_id = "");
 
 }  // namespace millrace

@@ -1,5 +1,5 @@
-// A server-to-client stream with a bounded queue that drops its oldest messages when the client reads too slowly: for things to look at (rows,
-// logs), never for work.
+// A server-to-client stream with a bounded queue that drops its oldest messages when the client reads too slowly: for
+// things to look at (rows, logs), never for work.
 //
 //   auto writer = ServerWriter<v1::LogLine>::Make(1000, on_dropped, on_closed);
 //   return writer->reactor();
@@ -28,8 +28,10 @@ class ServerWriter final : public MessageSink<Out> {
   // Makes the message that tells how many were dropped; nothing is sent if it is empty.
   using OnDropped = std::function<Out(std::uint64_t dropped)>;
 
-  static std::shared_ptr<ServerWriter> Make(std::size_t queue_max, OnDropped on_dropped, std::function<void()> on_closed) {
-    auto writer = std::shared_ptr<ServerWriter>(new ServerWriter(queue_max, std::move(on_dropped), std::move(on_closed)));
+  static std::shared_ptr<ServerWriter> Make(std::size_t queue_max, OnDropped on_dropped,
+                                            std::function<void()> on_closed) {
+    auto writer =
+        std::shared_ptr<ServerWriter>(new ServerWriter(queue_max, std::move(on_dropped), std::move(on_closed)));
     writer->reactor_ = new Reactor(writer);
     return writer;
   }

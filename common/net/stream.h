@@ -1,14 +1,15 @@
-// Bidirectional gRPC streams with a bounded queue to send from, the same shape at both ends. Messages come in one at a time: the next
-// is read only when the handler has called its `next`, which is the back-pressure of everything that arrives.
+// Bidirectional gRPC streams with a bounded queue to send from, the same shape at both ends. Messages come in one at a
+// time: the next is read only when the handler has called its `next`, which is the back-pressure of everything that
+// arrives.
 //
 //   auto stream = ServerStream<In, Out>::Make({.on_message = …, .on_closed = …});
 //   return stream->reactor();               // from the service method
 //   stream->Send(std::move(message));       // any thread
 //   stream->Close(status);                  // any thread, any number of times
 //
-// Ownership: shared; gRPC holds one reference until the stream is over, then on_closed is called (exactly once, on a gRPC thread, never
-// under a lock) and the handlers are dropped. Handlers run on gRPC threads: they post and return.
-// A queue that grows past its limit closes the stream with RESOURCE_EXHAUSTED: a peer that does not read is a dead peer.
+// Ownership: shared; gRPC holds one reference until the stream is over, then on_closed is called (exactly once, on a
+// gRPC thread, never under a lock) and the handlers are dropped. Handlers run on gRPC threads: they post and return. A
+// queue that grows past its limit closes the stream with RESOURCE_EXHAUSTED: a peer that does not read is a dead peer.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -29,7 +30,8 @@ struct StreamHandlers {
   // Takes a message. Must call (or post something that calls) `next` once to get another.
   std::function<void(In message, std::function<void()> next)> on_message;
   std::function<void(const grpc::Status& status)> on_closed;
-  // Server side: the client has ended its half. Without this handler the stream then closes with OK; with it, the handler decides.
+  // Server side: the client has ended its half. Without this handler the stream then closes with OK; with it, the
+  // handler decides.
   std::function<void()> on_end = nullptr;
   std::size_t queue_bytes_max = 256 << 20;
 };
@@ -111,7 +113,8 @@ class ServerStream : public std::enable_shared_from_this<ServerStream<In, Out>> 
     std::shared_ptr<ServerStream> stream_;
   };
 
-  explicit ServerStream(Handlers handlers) : queue_bytes_max_(handlers.queue_bytes_max), handlers_(std::move(handlers)) {}
+  explicit ServerStream(Handlers handlers)
+      : queue_bytes_max_(handlers.queue_bytes_max), handlers_(std::move(handlers)) {}
 
   void CloseLocked(grpc::Status status) {
     if (finishing_) return;
@@ -235,7 +238,8 @@ class ClientStream : public std::enable_shared_from_this<ClientStream<In, Out>> 
     std::shared_ptr<ClientStream> stream_;
   };
 
-  explicit ClientStream(Handlers handlers) : queue_bytes_max_(handlers.queue_bytes_max), handlers_(std::move(handlers)) {}
+  explicit ClientStream(Handlers handlers)
+      : queue_bytes_max_(handlers.queue_bytes_max), handlers_(std::move(handlers)) {}
 
   void ReadDone(bool ok) {
     if (!ok) {

@@ -8,9 +8,12 @@ namespace millrace {
 ExecutorRegistry::ExecutorRegistry(EventLoop& loop, std::uint64_t epoch, ExecutorLimits limits, OnLost on_lost)
     : loop_(loop), epoch_(epoch), limits_(limits), on_lost_(std::move(on_lost)) {}
 
-void ExecutorRegistry::Connected(const v1::Register& info, const std::string& address, std::shared_ptr<ExecutorStream> stream) {
+void ExecutorRegistry::Connected(const v1::Register& info, const std::string& address,
+                                 std::shared_ptr<ExecutorStream> stream) {
   Executor& executor = executors_[info.executor_id()];
-  if (executor.stream) executor.stream->Close(grpc::Status(grpc::StatusCode::ABORTED, "another process has registered under this executor's id"));
+  if (executor.stream)
+    executor.stream->Close(
+        grpc::Status(grpc::StatusCode::ABORTED, "another process has registered under this executor's id"));
   executor.info = info;
   executor.address = address;
   executor.stream = std::move(stream);
@@ -58,7 +61,8 @@ void ExecutorRegistry::Send(const std::string& id, v1::ExecutorCommand command) 
 void ExecutorRegistry::Plan(v1::PlanRequest request, PlanDone done) {
   const std::vector<std::string> up = connected();
   if (up.empty()) {
-    done(FailedPrecondition("no executor is connected, so the job cannot be planned: start a millrace-executor and submit again"));
+    done(FailedPrecondition(
+        "no executor is connected, so the job cannot be planned: start a millrace-executor and submit again"));
     return;
   }
   const std::uint64_t id = ++next_plan_;
@@ -73,7 +77,8 @@ void ExecutorRegistry::Plan(v1::PlanRequest request, PlanDone done) {
     if (it == plans_.end()) return;
     const PlanDone waiting = std::move(it->second.done);
     plans_.erase(it);
-    waiting(Unavailable("the executor gave no plan in ", limits_.plan_wait_us / 1'000'000, " s: does the job body wait for something?"));
+    waiting(Unavailable("the executor gave no plan in ", limits_.plan_wait_us / 1'000'000,
+                        " s: does the job body wait for something?"));
   });
 }
 
@@ -110,7 +115,8 @@ std::vector<std::string> ExecutorRegistry::connected() const {
   return ids;
 }
 
-std::vector<v1::ExecutorInfo> ExecutorRegistry::Describe(const std::function<std::uint32_t(const std::string&)>& runners_on) const {
+std::vector<v1::ExecutorInfo> ExecutorRegistry::Describe(
+    const std::function<std::uint32_t(const std::string&)>& runners_on) const {
   std::vector<v1::ExecutorInfo> infos;
   for (const auto& [id, executor] : executors_) {
     v1::ExecutorInfo info;

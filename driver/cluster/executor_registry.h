@@ -1,5 +1,5 @@
-// The executors of the cluster: who is connected, how to send to them, when one is lost, and the questions that wait for an answer of
-// one (plans). Loop thread only.
+// The executors of the cluster: who is connected, how to send to them, when one is lost, and the questions that wait
+// for an answer of one (plans). Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,8 @@ class ExecutorRegistry {
   void CheckSilence();
 
   void Send(const std::string& executor, v1::ExecutorCommand command);
-  // Asks some executor for the plan of a library. FailedPrecondition when none is connected; InvalidArgument carries the planner's words.
+  // Asks some executor for the plan of a library. FailedPrecondition when none is connected; InvalidArgument carries
+  // the planner's words.
   void Plan(v1::PlanRequest request, PlanDone done);
   void PlanAnswered(const std::string& executor, const v1::PlanResult& result);
 

@@ -1,5 +1,5 @@
-// Batches that are planned and not yet committed, what each still waits for, how often its tasks were tried, and the figures of the last
-// batches for the status.
+// Batches that are planned and not yet committed, what each still waits for, how often its tasks were tried, and the
+// figures of the last batches for the status.
 #pragma once
 
 #include <cstdint>
@@ -41,11 +41,11 @@ class BatchLedger {
   // Batches that are done and whose predecessors are committed, in order; they are removed. `now` is when.
   std::vector<Committed> TakeCommitted(std::int64_t now);
 
-  std::vector<Go> DurableGos() const;        // every batch that may run, ascending
+  std::vector<Go> DurableGos() const;  // every batch that may run, ascending
   Go GoOf(std::uint64_t batch) const;
   bool Contains(std::uint64_t batch) const { return pending_.contains(batch); }
   std::size_t pending() const { return pending_.size(); }
-  bool AwaitsJournal() const;                // some batch is not durable yet
+  bool AwaitsJournal() const;  // some batch is not durable yet
   std::vector<PlannedBatch> pending_batches() const;
   std::set<SplitKey> pending_splits() const;  // that a pending batch reads
   std::vector<BatchFigures> figures() const;  // newest first: pending ones, then the last committed ones

@@ -1,4 +1,5 @@
-// Everything that can happen to a job master, and everything it can cause. Plain data: no thread, clock, socket or file.
+// Everything that can happen to a job master, and everything it can cause. Plain data: no thread, clock, socket or
+// file.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,19 @@
 namespace millrace {
 
 // ---- events ----
-struct ExecutorUp { std::string executor; };
-struct ExecutorLost { std::string executor; std::string reason; };
-// Its stream is open; comes again when the runner opens a new one. What the master sends in answer must be the first on that stream: a runner
-// that missed a Go and took the next would leave a batch out.
-struct RunnerUp { std::string runner; std::string block_address; };
+struct ExecutorUp {
+  std::string executor;
+};
+struct ExecutorLost {
+  std::string executor;
+  std::string reason;
+};
+// Its stream is open; comes again when the runner opens a new one. What the master sends in answer must be the first on
+// that stream: a runner that missed a Go and took the next would leave a batch out.
+struct RunnerUp {
+  std::string runner;
+  std::string block_address;
+};
 struct Crash {
   int signal = 0;
   std::uint32_t op = 0;
@@ -28,22 +37,38 @@ struct RunnerLost {
   std::string reason;
   std::optional<Crash> crash;  // set when user code was running
 };
-struct RangesReported { std::string runner; RangeReport report; };
-struct DoneReported { std::string runner; BatchDone done; };
-struct FailureReported { std::string runner; TaskFailure failure; };
-struct SplitsReported { std::string runner; SplitReport report; };
-struct PlanDurable { std::uint64_t batch = 0; };  // answer to AppendPlanned
-struct StopRequested { bool now = false; };
-struct Tick {};                                   // JobMaster::next_wakeup has come
+struct RangesReported {
+  std::string runner;
+  RangeReport report;
+};
+struct DoneReported {
+  std::string runner;
+  BatchDone done;
+};
+struct FailureReported {
+  std::string runner;
+  TaskFailure failure;
+};
+struct SplitsReported {
+  std::string runner;
+  SplitReport report;
+};
+struct PlanDurable {
+  std::uint64_t batch = 0;
+};  // answer to AppendPlanned
+struct StopRequested {
+  bool now = false;
+};
+struct Tick {};  // JobMaster::next_wakeup has come
 
-using JobEvent = std::variant<ExecutorUp, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported, FailureReported,
-                              SplitsReported, PlanDurable, StopRequested, Tick>;
+using JobEvent = std::variant<ExecutorUp, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported,
+                              FailureReported, SplitsReported, PlanDurable, StopRequested, Tick>;
 
 // ---- what is durable ----
 struct SplitState {
   SplitKey key;
   std::uint32_t ordinal = 0;
-  std::string position;   // end of the last planned range
+  std::string position;  // end of the last planned range
   bool finished = false;
 };
 
@@ -66,15 +91,39 @@ enum class JobState { kStarting = 1, kRunning = 2, kStopping = 3, kStopped = 4, 
 inline bool HasEnded(JobState state) { return state >= JobState::kStopped; }
 
 // ---- actions ----
-struct StartRunner { std::string executor; std::string runner; };
-struct StopRunner { std::string executor; std::string runner; };
-struct SendRoute { std::string runner; std::shared_ptr<const Route> route; };
-struct SendWork { std::string runner; BatchWork work; };
-struct SendEnumerate { std::string runner; std::vector<std::uint32_t> sources; };
-struct AppendSplits { std::vector<SplitState> added; };
-struct AppendPlanned { PlannedBatch planned; };    // answered by PlanDurable
-struct AppendCommitted { std::uint64_t batch = 0; };
-struct EndJob { JobState state = JobState::kFailed; std::string error; };
+struct StartRunner {
+  std::string executor;
+  std::string runner;
+};
+struct StopRunner {
+  std::string executor;
+  std::string runner;
+};
+struct SendRoute {
+  std::string runner;
+  std::shared_ptr<const Route> route;
+};
+struct SendWork {
+  std::string runner;
+  BatchWork work;
+};
+struct SendEnumerate {
+  std::string runner;
+  std::vector<std::uint32_t> sources;
+};
+struct AppendSplits {
+  std::vector<SplitState> added;
+};
+struct AppendPlanned {
+  PlannedBatch planned;
+};  // answered by PlanDurable
+struct AppendCommitted {
+  std::uint64_t batch = 0;
+};
+struct EndJob {
+  JobState state = JobState::kFailed;
+  std::string error;
+};
 
 using JobAction = std::variant<StartRunner, StopRunner, SendRoute, SendWork, SendEnumerate, AppendSplits, AppendPlanned,
                                AppendCommitted, EndJob>;

@@ -8,8 +8,8 @@
 namespace millrace {
 namespace {
 
-// A driver that was away longer than this does not live through every batch time it missed: the next batch takes all input at once, and its
-// time is the newest. Batch numbers stay dense.
+// A driver that was away longer than this does not live through every batch time it missed: the next batch takes all
+// input at once, and its time is the newest. Batch numbers stay dense.
 constexpr std::int64_t kMissedBatchesMax = 1000;
 
 bool AnyTaskRuns(const JobPlan& plan, const std::vector<Range>& ranges) {
@@ -19,7 +19,8 @@ bool AnyTaskRuns(const JobPlan& plan, const std::vector<Range>& ranges) {
 
 // Whether anything depends on this batch: else it needs neither journal nor Go.
 bool HasEffects(const JobPlan& plan, const std::vector<Range>& ranges) {
-  return AnyTaskRuns(plan, ranges) || std::ranges::any_of(ranges, [](const Range& r) { return r.end != r.start || r.finished; });
+  return AnyTaskRuns(plan, ranges) ||
+         std::ranges::any_of(ranges, [](const Range& r) { return r.end != r.start || r.finished; });
 }
 
 std::string SignalName(int signal) {
@@ -29,8 +30,14 @@ std::string SignalName(int signal) {
 
 }  // namespace
 
-JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits, const JobSnapshot* restored)
-    : plan_(std::move(plan)), limits_(limits), runners_(std::move(job_id), epoch), splits_(plan_), route_(plan_), batches_(plan_) {
+JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits,
+                     const JobSnapshot* restored)
+    : plan_(std::move(plan)),
+      limits_(limits),
+      runners_(std::move(job_id), epoch),
+      splits_(plan_),
+      route_(plan_),
+      batches_(plan_) {
   if (restored == nullptr) return;
   splits_.Restore(restored->splits);
   last_batch_ = restored->last_batch;
@@ -66,7 +73,8 @@ std::optional<std::int64_t> JobMaster::next_wakeup() const {
   const auto sooner = [&](std::optional<std::int64_t> at) {
     if (at) next = std::min(next.value_or(*at), *at);
   };
-  if (state_ == JobState::kStarting && start_deadline_ > now_) sooner(start_deadline_);  // past it, only an event can help
+  if (state_ == JobState::kStarting && start_deadline_ > now_)
+    sooner(start_deadline_);  // past it, only an event can help
   sooner(stop_deadline_);
   if (cut_ && cut_->missing == 0) sooner(cut_->due_us);  // nobody reads: the batch closes by our clock
   if (MayCut()) sooner(NextBatchTime());                 // it waits for Go, but not longer than this
@@ -103,13 +111,14 @@ void JobMaster::AfterRunnerLost(const std::string& executor, const RunnerLost& e
   if (event.crash) {
     const int crashes = ++crashes_[event.crash->batch];
     if (crashes >= limits_.attempts_max) {
-      End(JobState::kFailed, Concat(plan_.Label(event.crash->op), " crashed with ", SignalName(event.crash->signal), " in batch ",
-                                    event.crash->batch, ", ", crashes, " times, last on ", executor,
+      End(JobState::kFailed, Concat(plan_.Label(event.crash->op), " crashed with ", SignalName(event.crash->signal),
+                                    " in batch ", event.crash->batch, ", ", crashes, " times, last on ", executor,
                                     ". The job's code is at fault: run it under `millrace local` with gdb"));
       return;
     }
   } else if (failures >= limits_.attempts_max) {
-    End(JobState::kFailed, Concat("the runner on ", executor, " failed ", failures, " times in a row, last: ", event.reason));
+    End(JobState::kFailed,
+        Concat("the runner on ", executor, " failed ", failures, " times in a row, last: ", event.reason));
     return;
   }
   Reroute();
@@ -184,8 +193,8 @@ std::int64_t JobMaster::NextBatchTime() const {
 }
 
 bool JobMaster::MayCut() const {
-  return state_ == JobState::kRunning && !cut_ && !runners_.up().empty() && batches_.pending() < limits_.pending_batches_max &&
-         !splits_.AllFinished();
+  return state_ == JobState::kRunning && !cut_ && !runners_.up().empty() &&
+         batches_.pending() < limits_.pending_batches_max && !splits_.AllFinished();
 }
 
 // The next cut travels with Go. It does not wait for the journal once it is due: then the write would cost time.
@@ -263,8 +272,8 @@ void JobMaster::On(const DoneReported& event) {
 
 void JobMaster::CommitDone() {
   const std::vector<BatchLedger::Committed> done = batches_.TakeCommitted(now_);
-  // After a change of owners a runner may hold a task of a batch that ended without it, and keep later ones waiting behind it. Normally the
-  // next Go tells it in time; here there may be none.
+  // After a change of owners a runner may hold a task of a batch that ended without it, and keep later ones waiting
+  // behind it. Normally the next Go tells it in time; here there may be none.
   if (!done.empty() && done.front().planned.batch <= mending_through_) {
     for (const std::string& runner : runners_.up()) WorkFor(runner);
   }
@@ -286,13 +295,15 @@ void JobMaster::On(const FailureReported& event) {
   const TaskFailure& failure = event.failure;
   const bool open = cut_ && cut_->batch == failure.batch;
   if (!batches_.Contains(failure.batch) && !open) return;
-  if (failure.task.stage >= plan_.stages.size() || failure.version < route_.TaskVersion(failure.task)) return;  // of an earlier attempt
+  if (failure.task.stage >= plan_.stages.size() || failure.version < route_.TaskVersion(failure.task))
+    return;  // of an earlier attempt
   const int attempts = batches_.CountFailure(failure.batch, failure.task);
-  const std::string where = Concat(plan_.Label(failure.op), " failed in batch ", failure.batch, ", partition ", failure.task.partition,
-                                   " on ", runners_.ExecutorOf(event.runner));
+  const std::string where = Concat(plan_.Label(failure.op), " failed in batch ", failure.batch, ", partition ",
+                                   failure.task.partition, " on ", runners_.ExecutorOf(event.runner));
   if (failure.permanent || attempts >= limits_.attempts_max) {
-    End(JobState::kFailed, Concat(where, failure.permanent ? "" : Concat(" (attempt ", attempts, " of ", limits_.attempts_max, ")"), ": ",
-                                  failure.error));
+    End(JobState::kFailed,
+        Concat(where, failure.permanent ? "" : Concat(" (attempt ", attempts, " of ", limits_.attempts_max, ")"), ": ",
+               failure.error));
     return;
   }
   route_.MoveAway(runners_, splits_, failure.task);

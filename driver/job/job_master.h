@@ -1,16 +1,17 @@
-// The job master: one job's deterministic core. Events in, actions out; no thread, clock, socket or file inside. The driver daemon and the
-// simulation drive the same code.
+// The job master: one job's deterministic core. Events in, actions out; no thread, clock, socket or file inside. The
+// driver daemon and the simulation drive the same code.
 //
 // A batch's life (docs/architecture.md draws it):
 //   cut       the owners of the splits close the batch at what they hold and report ranges
 //   planned   the ranges are appended to the journal
-//   durable   Go is sent: now, and only now, effects may happen. The next cut travels in the same message, with the time to wait
-//   done      every task with a sink has reported that output and mark are visible
-//   committed done, and so are all before it
+//   durable   Go is sent: now, and only now, effects may happen. The next cut travels in the same message, with the
+//   time to wait done      every task with a sink has reported that output and mark are visible committed done, and so
+//   are all before it
 // A batch without any record, for which no stage must run, has no effects and so needs neither journal nor Go.
 //
-// Whatever is lost (a runner, a report, a whole message stream) is mended the same way: the route gets a new version, and route and every Go
-// not yet committed are sent again. All messages are idempotent, so sending too much is only slow, never wrong.
+// Whatever is lost (a runner, a report, a whole message stream) is mended the same way: the route gets a new version,
+// and route and every Go not yet committed are sent again. All messages are idempotent, so sending too much is only
+// slow, never wrong.
 //
 // Thread rule: one thread. `now` must not go backwards.
 #pragma once
@@ -32,16 +33,17 @@
 namespace millrace {
 
 struct JobLimits {
-  std::size_t pending_batches_max = 4;          // cut and not committed; further cuts wait
-  int attempts_max = 4;                         // of one task in one batch, of a runner on one executor
-  std::int64_t start_wait_us = 3'000'000;       // for the last runner, once one is up
-  std::int64_t stop_wait_us = 30'000'000;       // for batches in flight when stopping
+  std::size_t pending_batches_max = 4;     // cut and not committed; further cuts wait
+  int attempts_max = 4;                    // of one task in one batch, of a runner on one executor
+  std::int64_t start_wait_us = 3'000'000;  // for the last runner, once one is up
+  std::int64_t stop_wait_us = 30'000'000;  // for batches in flight when stopping
 };
 
 class JobMaster {
  public:
   // `epoch`: of this driver's term. `restored`: what the journal said, for a job that is taken over.
-  JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits = {}, const JobSnapshot* restored = nullptr);
+  JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits = {},
+            const JobSnapshot* restored = nullptr);
 
   // Takes one event and appends what must be done, in order.
   void Step(std::int64_t now, const JobEvent& event, std::vector<JobAction>* actions);
@@ -87,11 +89,11 @@ class JobMaster {
 
   void StartDueRunners();
   void AfterRunnerLost(const std::string& executor, const RunnerLost& event);
-  void Reroute();                       // membership or splits changed
-  void SendRouteAndWork();              // everything a runner may lack, to every runner
+  void Reroute();           // membership or splits changed
+  void SendRouteAndWork();  // everything a runner may lack, to every runner
   void AssignEnumerators();
   void SendEnumerateTo(const std::string& runner);
-  void TryRun();                        // Starting → Running
+  void TryRun();  // Starting → Running
   bool MayCut() const;
   void MaybeCut();
   void SendCut();
@@ -115,11 +117,11 @@ class JobMaster {
   std::string error_;
   std::optional<std::int64_t> start_deadline_;
   std::optional<std::int64_t> stop_deadline_;
-  std::string enumerator_;              // runner that lists the splits
+  std::string enumerator_;  // runner that lists the splits
   std::optional<OpenCut> cut_;
-  std::uint64_t last_batch_ = 0;        // newest planned
+  std::uint64_t last_batch_ = 0;  // newest planned
   std::int64_t last_batch_time_us_ = 0;
-  std::uint64_t mending_through_ = 0;   // newest batch that a change of owners may have disturbed
+  std::uint64_t mending_through_ = 0;  // newest batch that a change of owners may have disturbed
   std::uint64_t committed_ = 0;
   std::uint64_t committed_records_ = 0;
   std::map<std::uint32_t, std::uint64_t> source_records_;

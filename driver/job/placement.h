@@ -1,5 +1,5 @@
-// Who should own what: keeps owners that live, gives the rest to the least loaded, and evens out with as few moves as possible.
-// Pure and deterministic.
+// Who should own what: keeps owners that live, gives the rest to the least loaded, and evens out with as few moves as
+// possible. Pure and deterministic.
 #pragma once
 
 #include <algorithm>

@@ -38,7 +38,8 @@ void RouteTable::MoveAway(const RunnerSet& runners, const SplitLedger& splits, T
   if (stage.reads_source) {
     for (auto& [key, owner] : splits_) {
       const SplitState* split = splits.Find(key);
-      if (key.source == stage.root && split != nullptr && split->ordinal == task.partition) owner = NextRunner(runners.up(), owner);
+      if (key.source == stage.root && split != nullptr && split->ordinal == task.partition)
+        owner = NextRunner(runners.up(), owner);
     }
   } else {
     std::string& owner = partitions_[task];

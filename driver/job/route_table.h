@@ -1,5 +1,5 @@
-// Who owns each split and each reduce partition, and the version of that knowledge. Every change of an owner is a new version; the
-// runners refuse older ones.
+// Who owns each split and each reduce partition, and the version of that knowledge. Every change of an owner is a new
+// version; the runners refuse older ones.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,11 @@ class RouteTable {
  public:
   explicit RouteTable(const JobPlan& plan);
 
-  // Places every active split, every finished one that a batch in flight still reads, and every partition on the runners that are up,
-  // moving as little as possible.
+  // Places every active split, every finished one that a batch in flight still reads, and every partition on the
+  // runners that are up, moving as little as possible.
   void Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight);
-  // Gives one task's partition to another runner if there is one; a new version in any case, which makes its owner try again.
+  // Gives one task's partition to another runner if there is one; a new version in any case, which makes its owner try
+  // again.
   void MoveAway(const RunnerSet& runners, const SplitLedger& splits, TaskKey task);
 
   std::uint64_t version() const { return version_; }

@@ -1,5 +1,5 @@
-// The executors a job runs on and its one runner on each: which are up, which must be started again, and when to give up.
-// A runner that fails is started again after a wait that doubles; it is forgiven when a batch commits.
+// The executors a job runs on and its one runner on each: which are up, which must be started again, and when to give
+// up. A runner that fails is started again after a wait that doubles; it is forgiven when a batch commits.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +32,12 @@ class RunnerSet {
   std::optional<std::int64_t> next_start() const;
 
   bool IsUp(const std::string& runner) const;
-  std::vector<std::string> up() const;                 // runner ids, sorted
-  std::vector<StopRunner> all() const;                 // every runner that has been started
+  std::vector<std::string> up() const;  // runner ids, sorted
+  std::vector<StopRunner> all() const;  // every runner that has been started
   std::vector<std::string> executors_up() const;
   std::string address(const std::string& runner) const;
   std::string ExecutorOf(const std::string& runner) const;
-  bool AllUp() const;                                  // no runner is still on its way
+  bool AllUp() const;  // no runner is still on its way
   bool has_executors() const { return !executors_.empty(); }
   // Failures in a row of the runner's executor.
   int failures(const std::string& executor) const;
@@ -45,11 +45,11 @@ class RunnerSet {
 
  private:
   struct Executor {
-    std::string runner;          // empty: none started
+    std::string runner;  // empty: none started
     bool up = false;
     std::string block_address;
     int failures = 0;
-    std::int64_t start_at = 0;   // when runner is empty
+    std::int64_t start_at = 0;  // when runner is empty
   };
   const std::pair<const std::string, Executor>* Find(const std::string& runner) const;
 

@@ -72,7 +72,8 @@ bool SplitLedger::AllListed() const {
 }
 
 bool SplitLedger::AllFinished() const {
-  return std::ranges::all_of(sources_, [](const auto& entry) { return entry.second.listed && entry.second.complete; }) &&
+  return std::ranges::all_of(sources_,
+                             [](const auto& entry) { return entry.second.listed && entry.second.complete; }) &&
          std::ranges::all_of(splits_, [](const auto& entry) { return entry.second.finished; });
 }
 
@@ -83,7 +84,8 @@ const std::string& SplitLedger::problem(std::uint32_t source) const {
 }
 
 std::size_t SplitLedger::count(std::uint32_t source) const {
-  return static_cast<std::size_t>(std::ranges::count_if(splits_, [&](const auto& entry) { return entry.first.source == source; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(splits_, [&](const auto& entry) { return entry.first.source == source; }));
 }
 
 }  // namespace millrace

@@ -21,11 +21,11 @@ class SplitLedger {
   // Moves the positions to the ends of these ranges.
   void Advance(const std::vector<Range>& ranges);
 
-  std::vector<const SplitState*> active() const;                 // not finished, in (source, ordinal) order
+  std::vector<const SplitState*> active() const;  // not finished, in (source, ordinal) order
   const SplitState* Find(const SplitKey& key) const;
   std::vector<SplitState> all() const;
-  bool AllListed() const;                                        // every source has been listed at least once
-  bool AllFinished() const;                                      // nothing will ever come from any source
+  bool AllListed() const;    // every source has been listed at least once
+  bool AllFinished() const;  // nothing will ever come from any source
   const std::string& problem(std::uint32_t source) const;
   std::size_t count(std::uint32_t source) const;
 

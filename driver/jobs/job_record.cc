@@ -84,10 +84,11 @@ class Player {
     for (const auto& r : in.ranges()) {
       const SplitKey key{r.source(), r.split()};
       const auto split = splits_.find(key);
-      if (split == splits_.end()) return DataLoss("journal of ", job_.record.id, ": batch ", in.batch(), " reads unknown split ", r.split());
+      if (split == splits_.end())
+        return DataLoss("journal of ", job_.record.id, ": batch ", in.batch(), " reads unknown split ", r.split());
       if (moves && split->second.position != r.start()) {
-        return DataLoss("journal of ", job_.record.id, ": batch ", in.batch(), " reads ", r.split(), " from ", r.start(), ", not from ",
-                        split->second.position);
+        return DataLoss("journal of ", job_.record.id, ": batch ", in.batch(), " reads ", r.split(), " from ",
+                        r.start(), ", not from ", split->second.position);
       }
       if (moves) split->second.position = r.end(), split->second.finished = split->second.finished || r.finished();
       planned.ranges.push_back({key, split->second.ordinal, r.start(), r.end(), r.records(), r.finished()});

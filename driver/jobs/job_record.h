@@ -40,7 +40,8 @@ v1::durable::JournalRecord ToDurable(const AppendPlanned& planned);
 v1::durable::JournalRecord ToDurable(const AppendCommitted& committed);
 v1::durable::JournalRecord ToDurable(const EndJob& end, std::int64_t now_us);
 
-// Plays a journal's records. DataLoss when they contradict each other (a plan that does not begin where the last one ended).
+// Plays a journal's records. DataLoss when they contradict each other (a plan that does not begin where the last one
+// ended).
 absl::StatusOr<RecoveredJob> Replay(const std::vector<v1::durable::JournalRecord>& records);
 
 }  // namespace millrace

@@ -16,7 +16,8 @@ LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limit
     if (op.kind() != v1::OPERATOR_KIND_SINK) continue;
     sink_names_[op.id()] = op.uid().empty() ? Concat(op.name(), "#", op.id()) : op.uid();
     const auto limit = op.sink().options().find("limit");
-    if (limit != op.sink().options().end()) print_limits_[op.id()] = static_cast<std::uint32_t>(std::strtoul(limit->second.c_str(), nullptr, 10));
+    if (limit != op.sink().options().end())
+      print_limits_[op.id()] = static_cast<std::uint32_t>(std::strtoul(limit->second.c_str(), nullptr, 10));
   }
   if (recovered != nullptr && HasEnded(recovered->state)) {
     ended_ = true;
@@ -38,7 +39,9 @@ void LiveJob::Handle(const JobEvent& event) {
   if (ended_) return;
   if (master_.state() != shown_state_) {
     shown_state_ = master_.state();
-    log::Info("job state", {{"job", record_.id}, {"name", record_.name}, {"state", v1::JobState_Name(static_cast<v1::JobState>(shown_state_))}});
+    log::Info("job state", {{"job", record_.id},
+                            {"name", record_.name},
+                            {"state", v1::JobState_Name(static_cast<v1::JobState>(shown_state_))}});
     output_.StateChanged(Status(0, false));
   }
   ArmTimer();
@@ -115,8 +118,8 @@ void LiveJob::Journal(const v1::durable::JournalRecord& record, JournalService::
   if (!status.ok()) JournalBroke(status);
 }
 
-// A journal that cannot be written any more ends the job on this driver: going on would mean effects that no one could repeat. What it
-// had made durable is there for the next start.
+// A journal that cannot be written any more ends the job on this driver: going on would mean effects that no one could
+// repeat. What it had made durable is there for the next start.
 void LiveJob::JournalBroke(const absl::Status& status) {
   if (!journal_error_.empty()) return;
   journal_error_ = Message(status);
@@ -161,7 +164,10 @@ void LiveJob::Do(EndJob& action) {
     if (runner.port) runner.port->Close(Aborted("the job has ended"));
   }
   runners_.clear();
-  log::Info("job ended", {{"job", record_.id}, {"name", record_.name}, {"state", static_cast<int>(ended_state_)}, {"error", ended_error_}});
+  log::Info("job ended", {{"job", record_.id},
+                          {"name", record_.name},
+                          {"state", static_cast<int>(ended_state_)},
+                          {"error", ended_error_}});
   output_.Close(Status(0, false));
   seams_.host.JobEnded(record_.id);
 }
@@ -181,9 +187,11 @@ void LiveJob::ExecutorConnected(const std::string& executor, const std::vector<s
 
 absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerPort> port) {
   const auto it = runners_.find(hello.runner_id());
-  if (ended_ || it == runners_.end()) return FailedPrecondition("runner ", hello.runner_id(), " is not wanted any more");
+  if (ended_ || it == runners_.end())
+    return FailedPrecondition("runner ", hello.runner_id(), " is not wanted any more");
   if (hello.fingerprint() != record_.plan.fingerprint()) {
-    return InvalidArgument("runner ", hello.runner_id(), " builds another graph than the planner did: the job body must not depend on time, "
+    return InvalidArgument("runner ", hello.runner_id(),
+                           " builds another graph than the planner did: the job body must not depend on time, "
                            "randomness or the machine");
   }
   it->second.port = std::move(port);
@@ -202,7 +210,10 @@ void LiveJob::RunnerMessage(const std::string& id, const v1::RunnerMessage& mess
     case v1::RunnerMessage::kDone:
       return Handle(DoneReported{id, wire::FromProto(message.done())});
     case v1::RunnerMessage::kFailure:
-      log::Warn("task failed", {{"job", record_.id}, {"runner", id}, {"batch", message.failure().batch()}, {"error", message.failure().error()}});
+      log::Warn("task failed", {{"job", record_.id},
+                                {"runner", id},
+                                {"batch", message.failure().batch()},
+                                {"error", message.failure().error()}});
       return Handle(FailureReported{id, wire::FromProto(message.failure())});
     case v1::RunnerMessage::kSplits:
       return Handle(SplitsReported{id, wire::FromProto(message.splits())});
@@ -237,13 +248,15 @@ void LiveJob::RunnerDisconnected(const std::string& id, const RunnerPort* port) 
     auto job = self.lock();
     if (!job) return;
     const auto runner = job->runners_.find(id);
-    if (runner != job->runners_.end() && !runner->second.port) job->LoseRunner(id, "its connection to the driver broke", std::nullopt);
+    if (runner != job->runners_.end() && !runner->second.port)
+      job->LoseRunner(id, "its connection to the driver broke", std::nullopt);
   });
 }
 
 void LiveJob::RunnerExited(const v1::RunnerExited& exited) {
   std::optional<Crash> crash;
-  if (exited.signal() != 0 && exited.in_operator()) crash = Crash{exited.signal(), exited.operator_id(), exited.batch()};
+  if (exited.signal() != 0 && exited.in_operator())
+    crash = Crash{exited.signal(), exited.operator_id(), exited.batch()};
   LoseRunner(exited.runner_id(), exited.detail(), crash);
 }
 
@@ -259,7 +272,8 @@ void LiveJob::LoseRunner(const std::string& id, std::string reason, std::optiona
 }
 
 bool LiveJob::RunsOn(const std::string& executor) const {
-  return std::ranges::any_of(runners_, [&](const auto& entry) { return entry.second.executor == executor && entry.second.port; });
+  return std::ranges::any_of(runners_,
+                             [&](const auto& entry) { return entry.second.executor == executor && entry.second.port; });
 }
 
 void LiveJob::CheckSilence() {
@@ -287,7 +301,8 @@ std::string LiveJob::Notice() const {
   if (std::string notice = master_.Notice(); !notice.empty()) return notice;
   for (const auto& [id, runner] : runners_) {
     if (!runner.status.storage_problem().empty()) return Concat(id, ": ", runner.status.storage_problem());
-    for (const auto& problem : runner.status.problems()) return Concat(master_.plan().Label(problem.source()), ": ", problem.text());
+    for (const auto& problem : runner.status.problems())
+      return Concat(master_.plan().Label(problem.source()), ": ", problem.text());
   }
   return {};
 }

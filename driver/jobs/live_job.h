@@ -1,5 +1,5 @@
-// A job in the driver: the shell around its JobMaster. Turns messages and timers into events, and actions into messages and journal records;
-// keeps what the status shows beyond the core's own knowledge. Loop thread only.
+// A job in the driver: the shell around its JobMaster. Turns messages and timers into events, and actions into messages
+// and journal records; keeps what the status shows beyond the core's own knowledge. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,13 @@ class JobHost {
 };
 
 struct JobSeams {
-  EventLoop& loop;           // all outlive the job
+  EventLoop& loop;  // all outlive the job
   JournalService& journal;
   JobHost& host;
   std::uint64_t epoch = 0;
   std::int64_t runner_silence_us = 5'000'000;  // without a message a runner is taken for lost
-  std::int64_t runner_grace_us = 1'000'000;    // between a broken stream and taking it for lost: its executor may know more
+  std::int64_t runner_grace_us =
+      1'000'000;  // between a broken stream and taking it for lost: its executor may know more
 };
 
 class LiveJob : public std::enable_shared_from_this<LiveJob> {
@@ -70,7 +71,7 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
  private:
   struct Runner {
     std::string executor;
-    std::shared_ptr<RunnerPort> port;      // null until it has connected
+    std::shared_ptr<RunnerPort> port;  // null until it has connected
     std::int64_t last_heard_us = 0;
     v1::RunnerStatus status;
   };

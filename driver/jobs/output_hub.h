@@ -1,5 +1,6 @@
-// What a job shows to people while it runs: rows of Print and lines of its runners' logs. Keeps the last ones in bounded rings and
-// hands new ones to whoever follows. Loop thread only; the sinks must not block: they drop when their reader is slow.
+// What a job shows to people while it runs: rows of Print and lines of its runners' logs. Keeps the last ones in
+// bounded rings and hands new ones to whoever follows. Loop thread only; the sinks must not block: they drop when their
+// reader is slow.
 #pragma once
 
 #include <cstdint>

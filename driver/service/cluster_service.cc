@@ -30,8 +30,9 @@ void HandleExecutorMessage(Driver& driver, ExecutorSession& session, const v1::E
     }
     const v1::Register& info = message.register_();
     if (info.executor_id() != session.certificate_id) {
-      stream->Close(ToGrpc(PermissionDenied("executor '", info.executor_id(), "' registered with the certificate of '", session.certificate_id,
-                                            "': executor.id must be the id in its certificate")));
+      stream->Close(
+          ToGrpc(PermissionDenied("executor '", info.executor_id(), "' registered with the certificate of '",
+                                  session.certificate_id, "': executor.id must be the id in its certificate")));
       return;
     }
     session.id = info.executor_id();
@@ -93,7 +94,7 @@ struct RunnerSession {
   std::string certificate_id;  // "JOB/RUNNER"
   std::string address;
   std::string job;
-  std::string runner;          // set by RunnerHello
+  std::string runner;  // set by RunnerHello
   const RunnerPort* port = nullptr;
 };
 
@@ -108,7 +109,8 @@ void HandleRunnerMessage(Driver& driver, RunnerSession& session, const v1::Runne
     if (!message.has_hello()) return refuse(InvalidArgument("the first message of a runner must be RunnerHello"));
     const v1::RunnerHello& hello = message.hello();
     if (Concat(hello.job_id(), "/", hello.runner_id()) != session.certificate_id) {
-      return refuse(PermissionDenied("runner ", hello.runner_id(), " of job ", hello.job_id(), " came with the certificate of ", session.certificate_id));
+      return refuse(PermissionDenied("runner ", hello.runner_id(), " of job ", hello.job_id(),
+                                     " came with the certificate of ", session.certificate_id));
     }
     const auto job = driver.JobById(hello.job_id());
     if (!job) return refuse(NotFound("there is no job ", hello.job_id()));
@@ -162,8 +164,8 @@ class ArtifactReader final : public grpc::ServerWriteReactor<v1::ArtifactChunk> 
 
 // A stream whose messages and end are handled on the loop thread; refused at once when the peer's role is another.
 template <class Session, class Message>
-typename Session::Stream* OpenStream(Driver& driver, grpc::CallbackServerContext* context, std::string_view role, std::string_view what,
-                                     void (*handle)(Driver&, Session&, const Message&),
+typename Session::Stream* OpenStream(Driver& driver, grpc::CallbackServerContext* context, std::string_view role,
+                                     std::string_view what, void (*handle)(Driver&, Session&, const Message&),
                                      void (*closed)(Driver&, Session&, const std::string& reason)) {
   using Stream = typename Session::Stream;
   if (const absl::Status allowed = RequireRole(*context, driver.identity(), {role}, what); !allowed.ok()) {
@@ -206,20 +208,24 @@ void RunnerClosed(Driver& driver, RunnerSession& session, const std::string&) {
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::ExecutorMessage, v1::ExecutorCommand>* ClusterService::Executor(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<v1::ExecutorMessage, v1::ExecutorCommand>* ClusterService::Executor(
+    grpc::CallbackServerContext* context) {
   return OpenStream(driver_, context, "executor", "Cluster/Executor", HandleExecutorMessage, ExecutorClosed)->reactor();
 }
 
-grpc::ServerBidiReactor<v1::RunnerMessage, v1::RunnerCommand>* ClusterService::Runner(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<v1::RunnerMessage, v1::RunnerCommand>* ClusterService::Runner(
+    grpc::CallbackServerContext* context) {
   return OpenStream(driver_, context, "runner", "Cluster/Runner", HandleRunnerMessage, RunnerClosed)->reactor();
 }
 
 grpc::ServerWriteReactor<v1::ArtifactChunk>* ClusterService::FetchArtifact(grpc::CallbackServerContext* context,
                                                                            const v1::FetchArtifactRequest* request) {
-  if (const absl::Status allowed = RequireRole(*context, driver_.identity(), {"executor"}, "Cluster/FetchArtifact"); !allowed.ok()) {
+  if (const absl::Status allowed = RequireRole(*context, driver_.identity(), {"executor"}, "Cluster/FetchArtifact");
+      !allowed.ok()) {
     return new ArtifactReader(allowed);
   }
-  if (request->sha256().size() != 32 || !driver_.artifacts().Has(request->sha256())) return new ArtifactReader(NotFound("no such artifact"));
+  if (request->sha256().size() != 32 || !driver_.artifacts().Has(request->sha256()))
+    return new ArtifactReader(NotFound("no such artifact"));
   return new ArtifactReader(driver_.artifacts().Path(request->sha256()));
 }
 

@@ -42,12 +42,13 @@ grpc::ServerUnaryReactor* ControlService::Answer(grpc::CallbackServerContext* co
   return reactor;
 }
 
-grpc::ServerBidiReactor<v1::SubmitRequest, v1::SubmitProgress>* ControlService::Submit(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<v1::SubmitRequest, v1::SubmitProgress>* ControlService::Submit(
+    grpc::CallbackServerContext* context) {
   return SubmitSession::Open(driver_, CheckClient(*context, driver_, "Submit"));
 }
 
-grpc::ServerUnaryReactor* ControlService::ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest* request,
-                                                   v1::ListJobsResponse* response) {
+grpc::ServerUnaryReactor* ControlService::ListJobs(grpc::CallbackServerContext* context,
+                                                   const v1::ListJobsRequest* request, v1::ListJobsResponse* response) {
   return Answer(context, "ListJobs", [this, request, response] {
     for (const auto& [id, job] : driver_.jobs()) {
       if (!job->ended() || request->all()) *response->add_jobs() = job->Status(1, false);
@@ -61,14 +62,15 @@ grpc::ServerUnaryReactor* ControlService::GetJob(grpc::CallbackServerContext* co
                                                  v1::JobStatus* response) {
   return Answer(context, "GetJob", [this, request, response]() -> absl::Status {
     MR_ASSIGN_OR_RETURN(const auto job, driver_.FindJob(request->job()));
-    const std::uint32_t batches = request->batches() == 0 ? kDefaultBatches : std::min(request->batches(), kMostBatches);
+    const std::uint32_t batches =
+        request->batches() == 0 ? kDefaultBatches : std::min(request->batches(), kMostBatches);
     *response = job->Status(batches, request->plan());
     return absl::OkStatus();
   });
 }
 
-grpc::ServerUnaryReactor* ControlService::StopJob(grpc::CallbackServerContext* context, const v1::StopJobRequest* request,
-                                                  v1::StopJobResponse* response) {
+grpc::ServerUnaryReactor* ControlService::StopJob(grpc::CallbackServerContext* context,
+                                                  const v1::StopJobRequest* request, v1::StopJobResponse* response) {
   return Answer(context, "StopJob", [this, request, response]() -> absl::Status {
     MR_ASSIGN_OR_RETURN(const auto job, driver_.FindJob(request->job()));
     if (job->ended()) return FailedPrecondition("job ", job->record().id, " has ended already");
@@ -78,8 +80,10 @@ grpc::ServerUnaryReactor* ControlService::StopJob(grpc::CallbackServerContext* c
   });
 }
 
-grpc::ServerWriteReactor<v1::JobEvent>* ControlService::FollowJob(grpc::CallbackServerContext* context, const v1::FollowJobRequest* request) {
-  if (const absl::Status allowed = CheckClient(*context, driver_, "FollowJob"); !allowed.ok()) return Refuse<v1::JobEvent>(allowed);
+grpc::ServerWriteReactor<v1::JobEvent>* ControlService::FollowJob(grpc::CallbackServerContext* context,
+                                                                  const v1::FollowJobRequest* request) {
+  if (const absl::Status allowed = CheckClient(*context, driver_, "FollowJob"); !allowed.ok())
+    return Refuse<v1::JobEvent>(allowed);
   const auto identity = std::make_shared<const OutputHub::RowSink*>(nullptr);
   auto writer = ServerWriter<v1::JobEvent>::Make(
       kFollowerQueue,
@@ -105,8 +109,10 @@ grpc::ServerWriteReactor<v1::JobEvent>* ControlService::FollowJob(grpc::Callback
   return writer->reactor();
 }
 
-grpc::ServerWriteReactor<v1::LogLine>* ControlService::Logs(grpc::CallbackServerContext* context, const v1::LogsRequest* request) {
-  if (const absl::Status allowed = CheckClient(*context, driver_, "Logs"); !allowed.ok()) return Refuse<v1::LogLine>(allowed);
+grpc::ServerWriteReactor<v1::LogLine>* ControlService::Logs(grpc::CallbackServerContext* context,
+                                                            const v1::LogsRequest* request) {
+  if (const absl::Status allowed = CheckClient(*context, driver_, "Logs"); !allowed.ok())
+    return Refuse<v1::LogLine>(allowed);
   const auto identity = std::make_shared<const OutputHub::LogSink*>(nullptr);
   auto writer = ServerWriter<v1::LogLine>::Make(kFollowerQueue, nullptr, [this, identity] {
     driver_.loop().Post([this, identity] {
@@ -125,10 +131,12 @@ grpc::ServerWriteReactor<v1::LogLine>* ControlService::Logs(grpc::CallbackServer
   return writer->reactor();
 }
 
-grpc::ServerUnaryReactor* ControlService::ListExecutors(grpc::CallbackServerContext* context, const v1::ListExecutorsRequest*,
+grpc::ServerUnaryReactor* ControlService::ListExecutors(grpc::CallbackServerContext* context,
+                                                        const v1::ListExecutorsRequest*,
                                                         v1::ListExecutorsResponse* response) {
   return Answer(context, "ListExecutors", [this, response] {
-    for (v1::ExecutorInfo& info : driver_.executors().Describe([this](const std::string& id) { return driver_.RunnersOn(id); })) {
+    for (v1::ExecutorInfo& info :
+         driver_.executors().Describe([this](const std::string& id) { return driver_.RunnersOn(id); })) {
       *response->add_executors() = std::move(info);
     }
     response->set_epoch(driver_.epoch());

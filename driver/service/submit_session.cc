@@ -13,12 +13,14 @@ constexpr std::size_t kArgumentBytesMax = 64 << 10;
 
 bool IsName(const std::string& name) {
   if (name.size() > 64) return false;
-  return name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == std::string::npos;
+  return name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+         std::string::npos;
 }
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::SubmitRequest, v1::SubmitProgress>* SubmitSession::Open(Driver& driver, const absl::Status& allowed) {
+grpc::ServerBidiReactor<v1::SubmitRequest, v1::SubmitProgress>* SubmitSession::Open(Driver& driver,
+                                                                                    const absl::Status& allowed) {
   if (!allowed.ok()) {
     auto refused = Stream::Make({});
     refused->Close(ToGrpc(allowed));
@@ -50,14 +52,16 @@ absl::Status SubmitSession::Take(const v1::SubmitRequest& request) {
 
 absl::Status SubmitSession::TakeHeader(const v1::SubmitHeader& header) {
   if (header_) return InvalidArgument("Submit has one header");
-  if (!IsName(header.name())) return InvalidArgument("job name '", header.name(), "' must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  if (!IsName(header.name()))
+    return InvalidArgument("job name '", header.name(), "' must be 1 to 64 of A-Z a-z 0-9 . _ -");
   const std::uint64_t interval = header.batch_interval_us();
   if (interval != 0 && (interval < 1000 || interval > 3'600'000'000ULL)) {
     return InvalidArgument("batch interval ", interval, " us is outside 1 ms to 1 h");
   }
   std::size_t bytes = 0;
   for (const auto& [key, value] : header.arguments()) bytes += key.size() + value.size();
-  if (bytes > kArgumentBytesMax) return InvalidArgument("the job's arguments take ", bytes, " bytes; at most ", kArgumentBytesMax, " are possible");
+  if (bytes > kArgumentBytesMax)
+    return InvalidArgument("the job's arguments take ", bytes, " bytes; at most ", kArgumentBytesMax, " are possible");
   MR_ASSIGN_OR_RETURN(ArtifactUpload upload, driver_.artifacts().Begin(header.size_bytes(), header.sha256()));
   upload_.emplace(std::move(upload));
   header_ = header;
@@ -91,7 +95,9 @@ absl::Status SubmitSession::Truncated() const {
 }
 
 void SubmitSession::PlanAndStart() {
-  Submission submission{header_->name(), header_->sha256(), {header_->arguments().begin(), header_->arguments().end()},
+  Submission submission{header_->name(),
+                        header_->sha256(),
+                        {header_->arguments().begin(), header_->arguments().end()},
                         header_->batch_interval_us()};
   driver_.Submit(
       std::move(submission), [self = shared_from_this()] { self->Progress("planned", ""); },

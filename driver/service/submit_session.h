@@ -1,4 +1,5 @@
-// One Submit call: receives the library, checks it without running it, has it planned, starts the job, and tells the client each step.
+// One Submit call: receives the library, checks it without running it, has it planned, starts the job, and tells the
+// client each step.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,8 @@ class SubmitSession : public std::enable_shared_from_this<SubmitSession> {
   using Stream = ServerStream<v1::SubmitRequest, v1::SubmitProgress>;
 
   // `allowed`: the caller's right to submit; an error is the stream's end.
-  static grpc::ServerBidiReactor<v1::SubmitRequest, v1::SubmitProgress>* Open(Driver& driver, const absl::Status& allowed);
+  static grpc::ServerBidiReactor<v1::SubmitRequest, v1::SubmitProgress>* Open(Driver& driver,
+                                                                              const absl::Status& allowed);
 
  private:
   explicit SubmitSession(Driver& driver) : driver_(driver) {}

@@ -53,7 +53,9 @@ Agent::~Agent() {
 }
 
 void Agent::Run() {
-  log::Info("executor ready", {{"version", kVersion}, {"executor", identity_.name.id}, {"driver", options_.driver}, {"slots", options_.slots}});
+  log::Info(
+      "executor ready",
+      {{"version", kVersion}, {"executor", identity_.name.id}, {"driver", options_.driver}, {"slots", options_.slots}});
   loop_.Post([this] {
     Connect();
     EverySecond();
@@ -166,20 +168,21 @@ void Agent::StartPlanner(const v1::PlanRequest& request, const std::string& libr
         .descriptors = {{v1::RUNNER_DESCRIPTOR_BOOTSTRAP, boot.get()}, {v1::RUNNER_DESCRIPTOR_LIBRARY, image.get()}},
         .split_output = true,
     };
-    MR_ASSIGN_OR_RETURN(planners_[id],
-                        ChildProcess::Start(
-                            spec,
-                            [this, id](std::vector<std::string> lines) {
-                              loop_.Post([this, id, lines = std::move(lines)] {
-                                auto& words = planner_words_[id];
-                                for (const std::string& line : lines) {
-                                  if (words.size() < 50) words.push_back(line);
-                                }
-                              });
-                            },
-                            [this, id](ChildExit exit, std::string output) {
-                              loop_.Post([this, id, exit, output = std::move(output)] { PlannerExited(id, exit, output); });
-                            }));
+    MR_ASSIGN_OR_RETURN(planners_[id], ChildProcess::Start(
+                                           spec,
+                                           [this, id](std::vector<std::string> lines) {
+                                             loop_.Post([this, id, lines = std::move(lines)] {
+                                               auto& words = planner_words_[id];
+                                               for (const std::string& line : lines) {
+                                                 if (words.size() < 50) words.push_back(line);
+                                               }
+                                             });
+                                           },
+                                           [this, id](ChildExit exit, std::string output) {
+                                             loop_.Post([this, id, exit, output = std::move(output)] {
+                                               PlannerExited(id, exit, output);
+                                             });
+                                           }));
     loop_.PostAt(loop_.now_us() + kPlanLimit, [this, id] {
       if (auto it = planners_.find(id); it != planners_.end() && it->second) it->second->Kill(SIGKILL);
     });
@@ -201,9 +204,11 @@ void Agent::PlannerExited(std::uint64_t request, ChildExit exit, const std::stri
     AnswerPlan(request, std::move(plan));
   } else if (exit.signal != 0) {
     AnswerPlan(request, InvalidArgument("the job body crashed with ", SignalText(exit.signal), " while it was planned",
-                                        exit.signal == SIGKILL ? " (it took too long or too much memory)" : "", words.empty() ? "" : ": ", words));
+                                        exit.signal == SIGKILL ? " (it took too long or too much memory)" : "",
+                                        words.empty() ? "" : ": ", words));
   } else {
-    AnswerPlan(request, InvalidArgument(words.empty() ? Concat("the planner ended with code ", exit.exit_code) : words));
+    AnswerPlan(request,
+               InvalidArgument(words.empty() ? Concat("the planner ended with code ", exit.exit_code) : words));
   }
 }
 
@@ -234,7 +239,8 @@ void Agent::StartRunner(const v1::StartRunner& start) {
 }
 
 void Agent::AskCertificate(Runner& runner) {
-  const std::string uri = Concat("spiffe://", identity_.name.cluster, "/runner/", runner.start.job_id(), "/", runner.start.runner_id());
+  const std::string uri =
+      Concat("spiffe://", identity_.name.cluster, "/runner/", runner.start.job_id(), "/", runner.start.runner_id());
   auto made = MakeKeyAndCsr(uri);
   if (!made.ok()) return FailRunner(runner.start.runner_id(), made.status());
   runner.key_pem = made->key_pem;
@@ -252,7 +258,8 @@ void Agent::CertificateArrived(const v1::Certificate& certificate) {
   if (!certificate.error().empty()) {
     return FailRunner(it->first, Unavailable("the driver signed no certificate for it: ", certificate.error()));
   }
-  if (const absl::Status status = Spawn(it->second, certificate.chain_pem()); !status.ok()) FailRunner(it->first, status);
+  if (const absl::Status status = Spawn(it->second, certificate.chain_pem()); !status.ok())
+    FailRunner(it->first, status);
 }
 
 v1::RunnerBootstrap Agent::Bootstrap(const v1::StartRunner& start) const {
@@ -280,25 +287,27 @@ absl::Status Agent::Spawn(Runner& runner, const std::string& chain_pem) {
   bootstrap.set_key_pem(runner.key_pem);
   bootstrap.set_chain_pem(chain_pem);
   MR_ASSIGN_OR_RETURN(const Fd boot, MemoryFile("millrace-bootstrap", bootstrap.SerializeAsString(), true));
-  MR_ASSIGN_OR_RETURN(const Fd image, MemoryFile(runner.start.name().empty() ? "job" : runner.start.name(), runner.library, true));
+  MR_ASSIGN_OR_RETURN(const Fd image,
+                      MemoryFile(runner.start.name().empty() ? "job" : runner.start.name(), runner.library, true));
   MR_ASSIGN_OR_RETURN(const Fd crash, MakeCrashPage());
   MR_ASSIGN_OR_RETURN(runner.crash, MapCrashPage(crash.get()));
   runner.library.clear();
   runner.library.shrink_to_fit();
   const ChildProcess::Spec spec{
-      .argv = {options_.runner, "--job", runner.start.job_id(), "--runner", id},  // for `ps`; the rest comes by descriptor
+      .argv = {options_.runner, "--job", runner.start.job_id(), "--runner",
+               id},  // for `ps`; the rest comes by descriptor
       .descriptors = {{v1::RUNNER_DESCRIPTOR_BOOTSTRAP, boot.get()},
                       {v1::RUNNER_DESCRIPTOR_CRASH, crash.get()},
                       {v1::RUNNER_DESCRIPTOR_LIBRARY, image.get()}},
   };
-  MR_ASSIGN_OR_RETURN(runner.process, ChildProcess::Start(
-                                          spec,
-                                          [this, id](std::vector<std::string> lines) {
-                                            loop_.Post([this, id, lines = std::move(lines)]() mutable { ForwardLines(id, std::move(lines)); });
-                                          },
-                                          [this, id](ChildExit exit, std::string) {
-                                            loop_.Post([this, id, exit] { RunnerExited(id, exit); });
-                                          }));
+  MR_ASSIGN_OR_RETURN(
+      runner.process,
+      ChildProcess::Start(
+          spec,
+          [this, id](std::vector<std::string> lines) {
+            loop_.Post([this, id, lines = std::move(lines)]() mutable { ForwardLines(id, std::move(lines)); });
+          },
+          [this, id](ChildExit exit, std::string) { loop_.Post([this, id, exit] { RunnerExited(id, exit); }); }));
   log::Info("runner started", {{"job", runner.start.job_id()}, {"runner", id}, {"pid", runner.process->pid()}});
   return absl::OkStatus();
 }
@@ -311,7 +320,8 @@ void Agent::ForwardLines(const std::string& runner_id, std::vector<std::string> 
   if (now - runner.log_window_us >= kSecond) {
     runner.log_window_us = now;
     runner.log_lines = 0;
-    if (runner.unsent_lines > 0) lines.insert(lines.begin(), Concat("[", std::exchange(runner.unsent_lines, 0), " lines dropped: too many]"));
+    if (runner.unsent_lines > 0)
+      lines.insert(lines.begin(), Concat("[", std::exchange(runner.unsent_lines, 0), " lines dropped: too many]"));
   }
   v1::ExecutorMessage message;
   message.mutable_log()->set_job_id(runner.start.job_id());
@@ -337,7 +347,8 @@ void Agent::RunnerExited(const std::string& runner_id, ChildExit exit) {
   exited->set_exit_code(exit.exit_code);
   exited->set_signal(exit.signal);
   exited->set_requested(runner.stop_requested);
-  std::string detail = exit.signal != 0 ? Concat("it was ended by ", SignalText(exit.signal)) : Concat("it ended with code ", exit.exit_code);
+  std::string detail = exit.signal != 0 ? Concat("it was ended by ", SignalText(exit.signal))
+                                        : Concat("it ended with code ", exit.exit_code);
   if (runner.crash != nullptr && runner.crash->filled.load() == 1) {
     exited->set_in_operator(runner.crash->in_operator != 0);
     exited->set_operator_id(runner.crash->op);
@@ -346,7 +357,9 @@ void Agent::RunnerExited(const std::string& runner_id, ChildExit exit) {
     if (runner.crash->detail[0] != '\0') detail = runner.crash->detail;
   }
   exited->set_detail(detail);
-  log::Info("runner ended", {{"job", runner.start.job_id()}, {"runner", runner_id}, {"how", detail}, {"requested", runner.stop_requested}});
+  log::Info(
+      "runner ended",
+      {{"job", runner.start.job_id()}, {"runner", runner_id}, {"how", detail}, {"requested", runner.stop_requested}});
   if (runner.crash != nullptr) UnmapCrashPage(runner.crash);
   std::error_code ignored;
   std::filesystem::remove_all(Concat(options_.data_dir, "/runners/", runner.start.job_id(), "/", runner_id), ignored);

@@ -1,5 +1,5 @@
-// The executor daemon: registers with the driver, plans jobs in short-lived children, and supervises one runner per job. It never runs user
-// code and never sees a record. Loop thread only, apart from Run's and Stop's callers.
+// The executor daemon: registers with the driver, plans jobs in short-lived children, and supervises one runner per
+// job. It never runs user code and never sees a record. Loop thread only, apart from Run's and Stop's callers.
 #pragma once
 
 #include <map>
@@ -24,7 +24,7 @@ class Agent {
  public:
   static absl::StatusOr<std::unique_ptr<Agent>> Start(ExecutorOptions options);
   ~Agent();
-  void Run();   // until Stop, from any thread
+  void Run();  // until Stop, from any thread
   void Stop();
 
  private:
@@ -37,7 +37,7 @@ class Agent {
     std::unique_ptr<ChildProcess> process;  // null while it is being prepared
     CrashPage* crash = nullptr;
     bool stop_requested = false;
-    int unsent_lines = 0;                   // log lines dropped because there were too many
+    int unsent_lines = 0;  // log lines dropped because there were too many
     std::int64_t log_window_us = 0;
     int log_lines = 0;
   };
@@ -76,7 +76,7 @@ class Agent {
   bool registered_ = false;
   std::uint64_t epoch_ = 0;
   std::uint64_t heartbeat_ = 0;
-  std::map<std::string, Runner> runners_;  // by runner id
+  std::map<std::string, Runner> runners_;                            // by runner id
   std::map<std::uint64_t, std::unique_ptr<ChildProcess>> planners_;  // by request
   std::map<std::uint64_t, std::vector<std::string>> planner_words_;
 };

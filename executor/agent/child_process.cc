@@ -80,8 +80,9 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const Spec& sp
   posix_spawnattr_init(&attributes);
   sigset_t none;
   sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);  // we block signals for our own waiting; the child must not inherit that
-  posix_spawnattr_setpgroup(&attributes, 0);       // a ^C at our terminal is ours to handle
+  posix_spawnattr_setsigmask(&attributes,
+                             &none);          // we block signals for our own waiting; the child must not inherit that
+  posix_spawnattr_setpgroup(&attributes, 0);  // a ^C at our terminal is ours to handle
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
   std::vector<char*> argv;
@@ -94,10 +95,11 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const Spec& sp
   if (error != 0) return ErrnoStatus(error, Concat("starting ", spec.argv[0]));
   lines.write.Reset();
   whole.write.Reset();
-  child->watcher_ = std::thread([raw = child.get(), lines = std::move(lines.read), whole = std::move(whole.read), max = spec.stdout_max,
-                                 on_lines = std::move(on_lines), on_exit = std::move(on_exit)]() mutable {
-    raw->Watch(std::move(lines), std::move(whole), max, on_lines, on_exit);
-  });
+  child->watcher_ =
+      std::thread([raw = child.get(), lines = std::move(lines.read), whole = std::move(whole.read),
+                   max = spec.stdout_max, on_lines = std::move(on_lines), on_exit = std::move(on_exit)]() mutable {
+        raw->Watch(std::move(lines), std::move(whole), max, on_lines, on_exit);
+      });
   return child;
 }
 

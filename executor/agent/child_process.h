@@ -1,10 +1,12 @@
-// A child process with inherited descriptors, whose output comes as lines and whose end comes as one call. The child dies with this
-// process (it asks the kernel for that itself, see runner/main.cc), so Start must be called on a thread that lives as long as the process.
+// A child process with inherited descriptors, whose output comes as lines and whose end comes as one call. The child
+// dies with this process (it asks the kernel for that itself, see runner/main.cc), so Start must be called on a thread
+// that lives as long as the process.
 //
 //   auto child = ChildProcess::Start({.argv = {"millrace-runner"}, .descriptors = {{fd, 3}}}, on_lines, on_exit);
 //   child->Kill(SIGTERM);
 //
-// on_lines and on_exit run on a thread of the child's own; on_exit is the last call. Destroying the object kills the child and waits for on_exit.
+// on_lines and on_exit run on a thread of the child's own; on_exit is the last call. Destroying the object kills the
+// child and waits for on_exit.
 #pragma once
 
 #include <sys/types.h>
@@ -30,9 +32,9 @@ struct ChildExit {
 class ChildProcess {
  public:
   struct Spec {
-    std::vector<std::string> argv;       // argv[0] is the path of the program
-    std::map<int, int> descriptors;      // number in the child → ours
-    bool split_output = false;           // stdout apart from stderr: stdout is then collected whole, see on_exit
+    std::vector<std::string> argv;   // argv[0] is the path of the program
+    std::map<int, int> descriptors;  // number in the child → ours
+    bool split_output = false;       // stdout apart from stderr: stdout is then collected whole, see on_exit
     std::size_t stdout_max = 16 << 20;
   };
   using OnLines = std::function<void(std::vector<std::string> lines)>;

@@ -1,5 +1,5 @@
-// A runner's last words: one page of memory that it shares with its executor. A crash handler can do little; writing a few words into a
-// mapped page is among it. The executor reads the page when the runner has ended.
+// A runner's last words: one page of memory that it shares with its executor. A crash handler can do little; writing a
+// few words into a mapped page is among it. The executor reads the page when the runner has ended.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ struct CrashPage {
   std::uint32_t in_operator = 0;
   std::uint32_t op = 0;
   std::uint64_t batch = 0;
-  char detail[1024] = {};                // zero-terminated; also set by a runner that ends itself with a reason
+  char detail[1024] = {};  // zero-terminated; also set by a runner that ends itself with a reason
 };
 
 // A new page, all zero.

@@ -23,7 +23,8 @@ class LibraryCache {
   LibraryCache(EventLoop& loop, ArtifactStore store, std::shared_ptr<grpc::Channel> driver);
   ~LibraryCache();
 
-  // Gives the library's bytes, verified. Unavailable when the driver cannot be reached, NotFound when it has no such library.
+  // Gives the library's bytes, verified. Unavailable when the driver cannot be reached, NotFound when it has no such
+  // library.
   void Get(const std::string& sha256, Done done);
 
  private:

@@ -14,12 +14,12 @@
 namespace millrace {
 
 struct ExecutorOptions {
-  std::string driver;        // HOST:PORT
-  std::string host;          // under which peers reach this machine's runners
+  std::string driver;  // HOST:PORT
+  std::string host;    // under which peers reach this machine's runners
   std::string data_dir;
   std::uint32_t slots = 0;
   std::uint64_t memory_bytes = 0;
-  std::string runner;        // path of millrace-runner
+  std::string runner;  // path of millrace-runner
   TlsFiles tls;
   LogOptions log;
 };

@@ -1,11 +1,13 @@
-// What a sink connector is to the runner. A writer belongs to one partition of one sink; it makes the rows of a batch and the mark of that
-// batch visible in one atomic step, and can say which mark it made last, whoever made it. That is all exactly-once needs.
+// What a sink connector is to the runner. A writer belongs to one partition of one sink; it makes the rows of a batch
+// and the mark of that batch visible in one atomic step, and can say which mark it made last, whoever made it. That is
+// all exactly-once needs.
 //
 //   auto mark = writer->Open();            // fences every older writer of this partition, then reads the mark
 //   if (batch > *mark) { writer->Stage(batch, time, rows); writer->Commit(batch); }
 //
-// Thread rule: one thread at a time. Calls may wait for the neighbour; each has a deadline of its own and returns Unavailable when it
-// passes. After any error but from Open the writer is closed: the runner opens a new one, reads the mark and decides again.
+// Thread rule: one thread at a time. Calls may wait for the neighbour; each has a deadline of its own and returns
+// Unavailable when it passes. After any error but from Open the writer is closed: the runner opens a new one, reads the
+// mark and decides again.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +34,7 @@ class RowBuffer {
 
  private:
   std::string_view Copy(std::string_view text);
-  std::deque<std::string> arena_;   // blocks of a fixed capacity, never reallocated
+  std::deque<std::string> arena_;  // blocks of a fixed capacity, never reallocated
   std::vector<engine::SinkRow> rows_;
   std::size_t bytes_ = 0;
 };
@@ -41,10 +43,10 @@ class RowBuffer {
 struct SinkPartition {
   std::string job_id;
   std::string job_name;
-  std::string sink;             // uid, or "op7"
+  std::string sink;  // uid, or "op7"
   std::uint32_t stage = 0;
   std::uint32_t partition = 0;
-  std::uint64_t epoch = 0;      // fence: (epoch, version) grows with every new owner
+  std::uint64_t epoch = 0;  // fence: (epoch, version) grows with every new owner
   std::uint64_t version = 0;
 };
 
@@ -63,8 +65,8 @@ class Sink {
   virtual absl::StatusOr<std::unique_ptr<SinkWriter>> NewWriter(const SinkPartition& partition) = 0;
 };
 
-// Makes the sink that `description.connector` names: "kafka" or "files". ("console" and "function" are the runner's own.)
-// InvalidArgument names an unknown connector, option or value and the nearest valid one.
+// Makes the sink that `description.connector` names: "kafka" or "files". ("console" and "function" are the runner's
+// own.) InvalidArgument names an unknown connector, option or value and the nearest valid one.
 absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const engine::OperatorDescription& description);
 
 }  // namespace millrace

@@ -1,10 +1,12 @@
-// What a source connector is to the runner: it lists splits, and reads a split from a position. A position is data that only
-// the connector understands (an offset, an index, a byte count, as text); everything else compares positions for equality alone.
+// What a source connector is to the runner: it lists splits, and reads a split from a position. A position is data that
+// only the connector understands (an offset, an index, a byte count, as text); everything else compares positions for
+// equality alone.
 //
-// Exactness rests on one promise: Read(start, end) gives the same records as the Close that named that range, as long as the
-// upstream still has them. A source that cannot promise it says replayable = false in its description.
+// Exactness rests on one promise: Read(start, end) gives the same records as the Close that named that range, as long
+// as the upstream still has them. A source that cannot promise it says replayable = false in its description.
 //
-// Thread rule: ListSplits runs on a thread of its own; each SplitReader is used by one thread at a time; different readers at once.
+// Thread rule: ListSplits runs on a thread of its own; each SplitReader is used by one thread at a time; different
+// readers at once.
 #pragma once
 
 #include <cstdint>
@@ -28,27 +30,28 @@ class RecordBatch {
 };
 
 struct ClosedRange {
-  std::string end;               // position after the last record; equal to the start when there are none
-  std::uint64_t records = 0;     // exact
-  bool finished = false;         // the split has no record at or after `end`, and never will
+  std::string end;            // position after the last record; equal to the start when there are none
+  std::uint64_t records = 0;  // exact
+  bool finished = false;      // the split has no record at or after `end`, and never will
   std::unique_ptr<RecordBatch> data;
 };
 
 class SplitReader {
  public:
   virtual ~SplitReader() = default;
-  // Closes a range at what is held now and hands it over: never waits for data. `start` is normally where the last range ended;
-  // when it is not (a new owner, or a cut that never became a plan) the reader goes back or forward to it first, which may wait for the upstream
-  // at most a few seconds. `max_records` 0: no limit but the reader's own prefetch bound. Unavailable: try again later, nothing is consumed.
+  // Closes a range at what is held now and hands it over: never waits for data. `start` is normally where the last
+  // range ended; when it is not (a new owner, or a cut that never became a plan) the reader goes back or forward to it
+  // first, which may wait for the upstream at most a few seconds. `max_records` 0: no limit but the reader's own
+  // prefetch bound. Unavailable: try again later, nothing is consumed.
   virtual absl::StatusOr<ClosedRange> Close(std::string_view start, std::uint64_t max_records) = 0;
-  // Reads exactly [start, end) again; may wait. DataLoss: the upstream no longer has it; the message says what is missing.
-  // Afterwards the reader stands at `end`.
+  // Reads exactly [start, end) again; may wait. DataLoss: the upstream no longer has it; the message says what is
+  // missing. Afterwards the reader stands at `end`.
   virtual absl::StatusOr<std::unique_ptr<RecordBatch>> Read(std::string_view start, std::string_view end) = 0;
 };
 
 struct SplitStart {
-  std::string split;   // unique within the source, stable for all time
-  std::string start;   // where a job begins that has never read it
+  std::string split;  // unique within the source, stable for all time
+  std::string start;  // where a job begins that has never read it
 };
 
 struct SplitList {
@@ -71,7 +74,9 @@ class Source {
   virtual std::int64_t discovery_interval_ms() const = 0;
 };
 
-// Makes the source that `description.connector` names. InvalidArgument names an unknown connector, option or value and the nearest valid one.
-absl::StatusOr<std::unique_ptr<Source>> MakeSource(const engine::OperatorDescription& description, const std::string& job_id);
+// Makes the source that `description.connector` names. InvalidArgument names an unknown connector, option or value and
+// the nearest valid one.
+absl::StatusOr<std::unique_ptr<Source>> MakeSource(const engine::OperatorDescription& description,
+                                                   const std::string& job_id);
 
 }  // namespace millrace

@@ -16,7 +16,8 @@ constexpr char kExecutor[] = "local";
 constexpr std::uint64_t kMemoryBytes = std::uint64_t{1} << 30;
 
 absl::StatusOr<LoadedJob> Load(const LocalOptions& options) {
-  const std::string path = std::filesystem::absolute(options.library).string();  // a bare name would be looked up in the system's folders
+  const std::string path =
+      std::filesystem::absolute(options.library).string();  // a bare name would be looked up in the system's folders
   return LoadJob(path, {options.name, {options.arguments.begin(), options.arguments.end()}, options.batch_interval_us});
 }
 
@@ -27,7 +28,8 @@ class LocalCluster::Port final : public RunnerPort {
  public:
   explicit Port(LocalCluster& cluster) : cluster_(cluster) {}
   void Send(v1::RunnerCommand command) override {
-    cluster_.runner_loop_.Post([&cluster = cluster_, command = std::move(command)] { cluster.runner_->Handle(command); });
+    cluster_.runner_loop_.Post(
+        [&cluster = cluster_, command = std::move(command)] { cluster.runner_->Handle(command); });
   }
   void Close(const absl::Status&) override {}
 
@@ -49,13 +51,19 @@ absl::Status LocalCluster::Open() {
   dir_ = dir;
   MR_ASSIGN_OR_RETURN(LoadedJob loaded, Load(options_));
   MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(loaded.plan));
-  JobRecord record{kJobId, loaded.plan.name(), std::string(32, '\0'), options_.arguments, options_.batch_interval_us, driver_loop_.now_us(), loaded.plan};
-  journal_ = std::make_unique<JournalService>(JournalOptions{.on_compact = [this](const std::string&) {
-    driver_loop_.Post([this] { job_->Compact(); });
-  }});
+  JobRecord record{kJobId,
+                   loaded.plan.name(),
+                   std::string(32, '\0'),
+                   options_.arguments,
+                   options_.batch_interval_us,
+                   driver_loop_.now_us(),
+                   loaded.plan};
+  journal_ = std::make_unique<JournalService>(
+      JournalOptions{.on_compact = [this](const std::string&) { driver_loop_.Post([this] { job_->Compact(); }); }});
   MR_RETURN_IF_ERROR(journal_->OpenJob(kJobId, dir_ + "/" + kJobId));
   loaded_.emplace(std::move(loaded));
-  const JobSeams seams{.loop = driver_loop_, .journal = *journal_, .host = *this, .epoch = 1, .runner_silence_us = INT64_MAX / 2};
+  const JobSeams seams{
+      .loop = driver_loop_, .journal = *journal_, .host = *this, .epoch = 1, .runner_silence_us = INT64_MAX / 2};
   job_ = std::make_shared<LiveJob>(seams, std::move(record), std::move(plan), JobLimits{}, nullptr);
   return absl::OkStatus();
 }
@@ -75,12 +83,14 @@ absl::Status LocalCluster::Run() {
     job_->output().Follow(std::make_shared<RowPrinter>(), job_->Status(0, false), false);
     job_->ExecutorConnected(kExecutor, {});
   });
-  if (options_.seconds > 0) driver_loop_.PostAt(driver_loop_.now_us() + options_.seconds * 1'000'000, [this] { RequestStop(); });
+  if (options_.seconds > 0)
+    driver_loop_.PostAt(driver_loop_.now_us() + options_.seconds * 1'000'000, [this] { RequestStop(); });
   driver_loop_.Run();
   MR_RETURN_IF_ERROR(error_);
   const v1::JobStatus status = job_->Status(0, false);
   if (status.state() == v1::JOB_STATE_FAILED) return Aborted(status.error());
-  std::fprintf(stderr, "%s: %llu records in %llu batches\n", status.name().c_str(), static_cast<unsigned long long>(status.records()),
+  std::fprintf(stderr, "%s: %llu records in %llu batches\n", status.name().c_str(),
+               static_cast<unsigned long long>(status.records()),
                static_cast<unsigned long long>(status.batches_committed()));
   return absl::OkStatus();
 }
@@ -98,10 +108,12 @@ void LocalCluster::SendToExecutor(const std::string&, v1::ExecutorCommand comman
   if (command.has_start()) StartRunner(command.start().runner_id());
 }
 
-// Asked for once: the runner never gets lost. The master is told that it is up in a turn of its own, as an executor would.
+// Asked for once: the runner never gets lost. The master is told that it is up in a turn of its own, as an executor
+// would.
 void LocalCluster::StartRunner(const std::string& runner_id) {
   driver_loop_.Post([this, runner_id] {
-    auto runner = Runner::Make({kJobId, runner_id, dir_, kMemoryBytes, options_.slots}, *std::exchange(loaded_, std::nullopt), runner_loop_, *this);
+    auto runner = Runner::Make({kJobId, runner_id, dir_, kMemoryBytes, options_.slots},
+                               *std::exchange(loaded_, std::nullopt), runner_loop_, *this);
     if (!runner.ok()) {
       error_ = runner.status();
       job_->Handle(StopRequested{true});

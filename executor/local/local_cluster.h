@@ -1,5 +1,5 @@
-// A whole cluster for one job, in one process: one job master, one runner, and messages handed over as calls. Both sides keep their own control
-// thread, so what runs is what runs in a cluster, without a network.
+// A whole cluster for one job, in one process: one job master, one runner, and messages handed over as calls. Both
+// sides keep their own control thread, so what runs is what runs in a cluster, without a network.
 #pragma once
 
 #include <memory>

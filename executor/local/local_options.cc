@@ -12,7 +12,8 @@ namespace {
 absl::StatusOr<std::int64_t> ParseNumber(std::string_view word, std::string_view option) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size() || value < 0) return InvalidArgument(option, " needs a number, not '", word, "'");
+  if (error != std::errc() || end != word.data() + word.size() || value < 0)
+    return InvalidArgument(option, " needs a number, not '", word, "'");
   return value;
 }
 
@@ -51,7 +52,8 @@ absl::StatusOr<LocalOptions> ParseLocalOptions(int argc, char** argv) {
     MR_RETURN_IF_ERROR(TakeOption(word, argv[++i], &options));
   }
   if (options.library.empty()) {
-    return InvalidArgument("usage: millrace local LIBRARY.so [--arg key=value]... [--seconds N] [--batch-interval 100ms] [--slots N]");
+    return InvalidArgument(
+        "usage: millrace local LIBRARY.so [--arg key=value]... [--seconds N] [--batch-interval 100ms] [--slots N]");
   }
   return options;
 }

@@ -1,5 +1,6 @@
-// millrace-local: driver, executor and runner of one job in one process, without a network: for gdb, for a first try, for embedding.
-// `millrace local` starts it; docs/millrace.md describes it. The code that runs is the cluster's own: the same job master, the same runner.
+// millrace-local: driver, executor and runner of one job in one process, without a network: for gdb, for a first try,
+// for embedding. `millrace local` starts it; docs/millrace.md describes it. The code that runs is the cluster's own:
+// the same job master, the same runner.
 #include <signal.h>
 
 #include <cstdio>

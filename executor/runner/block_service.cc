@@ -49,7 +49,8 @@ grpc::ServerBidiReactor<v1::PushRequest, v1::PushReply>* BlockService::Push(grpc
 }
 
 absl::StatusOr<v1::PushReply> BlockService::Take(v1::PushRequest request) {
-  if (request.epoch() < epoch_) return FailedPrecondition("blocks of driver epoch ", request.epoch(), "; this runner follows ", epoch_.load());
+  if (request.epoch() < epoch_)
+    return FailedPrecondition("blocks of driver epoch ", request.epoch(), "; this runner follows ", epoch_.load());
   v1::PushReply reply;
   for (v1::Block& message : *request.mutable_blocks()) {
     const auto block = FromWire(std::move(message));

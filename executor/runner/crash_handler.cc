@@ -28,11 +28,13 @@ void OnCrash(int signal) {
     g_page->filled.store(1, std::memory_order_release);
   }
   char text[160];
-  const int n = active != nullptr ? std::snprintf(text, sizeof text, "millrace-runner: SIG%s in operator %u, batch %llu; the stack:\n",
-                                                  sigabbrev_np(signal), static_cast<unsigned>(*active->current_operator),
-                                                  static_cast<unsigned long long>(active->batch))
-                                  : std::snprintf(text, sizeof text, "millrace-runner: SIG%s outside the job's code; the stack:\n",
-                                                  sigabbrev_np(signal));
+  const int n =
+      active != nullptr
+          ? std::snprintf(text, sizeof text, "millrace-runner: SIG%s in operator %u, batch %llu; the stack:\n",
+                          sigabbrev_np(signal), static_cast<unsigned>(*active->current_operator),
+                          static_cast<unsigned long long>(active->batch))
+          : std::snprintf(text, sizeof text, "millrace-runner: SIG%s outside the job's code; the stack:\n",
+                          sigabbrev_np(signal));
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text, static_cast<std::size_t>(n));
   void* frames[32];
   backtrace_symbols_fd(frames, backtrace(frames, 32), STDERR_FILENO);
@@ -42,7 +44,10 @@ void OnCrash(int signal) {
 
 }  // namespace
 
-ActiveTask::ActiveTask(const volatile std::uint32_t* op, std::uint64_t of_batch) : current_operator(op), batch(of_batch) { t_active = this; }
+ActiveTask::ActiveTask(const volatile std::uint32_t* op, std::uint64_t of_batch)
+    : current_operator(op), batch(of_batch) {
+  t_active = this;
+}
 ActiveTask::~ActiveTask() { t_active = nullptr; }
 
 void InstallCrashHandler(CrashPage* page) {

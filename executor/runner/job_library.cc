@@ -50,8 +50,8 @@ void WriteStage(const engine::StageDescription& in, v1::Stage* out) {
 std::uint64_t Fingerprint(const engine::GraphDescription& graph) {
   std::string text = Concat(graph.name, "|", graph.batch_interval_us);
   for (const auto& op : graph.operators) {
-    text += Concat("|", op.id, ",", op.uid, ",", static_cast<int>(op.kind), ",", op.name, ",", op.output_type, ",", op.connector, ",",
-                   op.partitions, ",", op.combine);
+    text += Concat("|", op.id, ",", op.uid, ",", static_cast<int>(op.kind), ",", op.name, ",", op.output_type, ",",
+                   op.connector, ",", op.partitions, ",", op.combine);
     for (const std::uint32_t input : op.inputs) text += Concat("<", input);
     for (const auto& [key, value] : op.options) text += Concat(";", key, "=", value);
   }
@@ -77,10 +77,12 @@ v1::Plan Describe(const engine::GraphDescription& graph) {
 
 absl::StatusOr<LoadedJob> LoadJob(const std::string& path, const engine::JobParameters& parameters) {
   try {
-    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // static constructors of the library run here, and may throw
+    void* handle =
+        dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // static constructors of the library run here, and may throw
     if (handle == nullptr) return InvalidArgument("the job library does not load: ", dlerror());
     void* symbol = dlsym(handle, engine::kEntryPoint);
-    if (symbol == nullptr) return InvalidArgument("the library has no MILLRACE_JOB: ", engine::kEntryPoint, " is not in it");
+    if (symbol == nullptr)
+      return InvalidArgument("the library has no MILLRACE_JOB: ", engine::kEntryPoint, " is not in it");
     LoadedJob job;
     job.program = reinterpret_cast<engine::CreateProgram>(symbol)(parameters);
     if (!job.program) return InvalidArgument("the job body made no graph");

@@ -15,8 +15,8 @@ struct LoadedJob {
   v1::Plan plan;  // with its fingerprint
 };
 
-// `path` may be /proc/self/fd/N. InvalidArgument with the loader's or the planner's own words. The library stays loaded for good: unloading code
-// whose objects may live is a crash in waiting.
+// `path` may be /proc/self/fd/N. InvalidArgument with the loader's or the planner's own words. The library stays loaded
+// for good: unloading code whose objects may live is a crash in waiting.
 absl::StatusOr<LoadedJob> LoadJob(const std::string& path, const engine::JobParameters& parameters);
 
 }  // namespace millrace

@@ -1,5 +1,5 @@
-// millrace-runner: runs the code of one job on one node, as a child of millrace-executor; with --plan, turns a job library into a plan.
-// See docs/millrace-runner.md.
+// millrace-runner: runs the code of one job on one node, as a child of millrace-executor; with --plan, turns a job
+// library into a plan. See docs/millrace-runner.md.
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -31,7 +31,8 @@ int RunJob(const v1::RunnerBootstrap& bootstrap) {
     return 1;
   }
   InstallCrashHandler(*page);
-  if (const absl::Status status = InitLogging({bootstrap.log_level(), bootstrap.log_format(), "runner"}); !status.ok()) {
+  if (const absl::Status status = InitLogging({bootstrap.log_level(), bootstrap.log_format(), "runner"});
+      !status.ok()) {
     EndRunner(*page, Message(status).c_str(), 1);
   }
   RouteGrpcLog();
@@ -54,9 +55,12 @@ int main(int argc, char** argv) {
   const auto bytes = ReadFile(DescriptorPath(v1::RUNNER_DESCRIPTOR_BOOTSTRAP));
   v1::RunnerBootstrap bootstrap;
   if (!bytes.ok() || !bootstrap.ParseFromString(*bytes)) {
-    std::fprintf(stderr, "millrace-runner: this program is started by millrace-executor, which hands it its work on descriptor 3\n");
+    std::fprintf(
+        stderr,
+        "millrace-runner: this program is started by millrace-executor, which hands it its work on descriptor 3\n");
     return 2;
   }
-  if (argc == 2 && std::string_view(argv[1]) == "--plan") return RunPlanner(bootstrap, DescriptorPath(v1::RUNNER_DESCRIPTOR_LIBRARY));
+  if (argc == 2 && std::string_view(argv[1]) == "--plan")
+    return RunPlanner(bootstrap, DescriptorPath(v1::RUNNER_DESCRIPTOR_LIBRARY));
   return RunJob(bootstrap);
 }

@@ -8,11 +8,12 @@
 namespace millrace {
 namespace {
 constexpr std::int64_t kReopenWait = 200'000;
-constexpr std::size_t kQueueBytesMax = std::size_t{1} << 30;  // the blocks of the batches in flight, which the driver bounds
+constexpr std::size_t kQueueBytesMax = std::size_t{1}
+                                       << 30;  // the blocks of the batches in flight, which the driver bounds
 }  // namespace
 
-PeerLinks::PeerLinks(EventLoop& loop, const TlsIdentity& identity, std::string job_id, std::string self, OnReconnected on_reconnected,
-                     OnResend on_resend)
+PeerLinks::PeerLinks(EventLoop& loop, const TlsIdentity& identity, std::string job_id, std::string self,
+                     OnReconnected on_reconnected, OnResend on_resend)
     : loop_(loop),
       identity_(identity),
       job_id_(std::move(job_id)),
@@ -73,7 +74,8 @@ void PeerLinks::Open(const std::string& runner, Link& link) {
 void PeerLinks::Closed(const std::string& runner, const PushStream* stream, const grpc::Status& status) {
   const auto it = links_.find(runner);
   if (it == links_.end() || it->second.stream.get() != stream) return;
-  log::Warn("peer lost, connecting again", {{"peer", runner}, {"why", ExplainConnectFailure(status, it->second.address)}});
+  log::Warn("peer lost, connecting again",
+            {{"peer", runner}, {"why", ExplainConnectFailure(status, it->second.address)}});
   it->second.stream.reset();
   loop_.PostAt(loop_.now_us() + kReopenWait, [this, runner] {
     const auto link = links_.find(runner);

@@ -1,5 +1,5 @@
-// Streams to the other runners of the job, to push blocks. A stream that breaks is opened again, and then everything still under way is to be
-// pushed again: taking a block twice is harmless.
+// Streams to the other runners of the job, to push blocks. A stream that breaks is opened again, and then everything
+// still under way is to be pushed again: taking a block twice is harmless.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,8 @@ class PeerLinks {
   using OnReconnected = std::function<void(const std::string& runner)>;
   using OnResend = std::function<void(const std::string& runner, std::vector<runner::MadeBlock> blocks)>;
 
-  PeerLinks(EventLoop& loop, const TlsIdentity& identity, std::string job_id, std::string self, OnReconnected on_reconnected, OnResend on_resend);
+  PeerLinks(EventLoop& loop, const TlsIdentity& identity, std::string job_id, std::string self,
+            OnReconnected on_reconnected, OnResend on_resend);
   ~PeerLinks();
 
   // Opens what is new, closes what is gone.

@@ -24,8 +24,9 @@ void Limit(int resource, rlim_t value) {
   setrlimit(static_cast<__rlimit_resource>(resource), &limit);
 }
 
-// No network, no new processes' privileges, no files to write, no cores, bounded time and memory. What the kernel refuses (an unprivileged
-// executor cannot leave the network) is left as it is: the planner then has the rights of the executor's user, and no keys either way.
+// No network, no new processes' privileges, no files to write, no cores, bounded time and memory. What the kernel
+// refuses (an unprivileged executor cannot leave the network) is left as it is: the planner then has the rights of the
+// executor's user, and no keys either way.
 void EnterSandbox() {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -37,7 +38,8 @@ void EnterSandbox() {
   Limit(RLIMIT_FSIZE, 0);
   if (geteuid() != 0) return;
   [[maybe_unused]] const int left = unshare(CLONE_NEWNET | CLONE_NEWIPC);
-  if (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0) std::perror("millrace-runner: dropping root");
+  if (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0)
+    std::perror("millrace-runner: dropping root");
 }
 
 }  // namespace

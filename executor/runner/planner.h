@@ -1,5 +1,5 @@
-// millrace-runner --plan: turns a job library into a plan, in a process that can do little harm and is gone afterwards. The plan goes to
-// stdout as bytes, words to stderr.
+// millrace-runner --plan: turns a job library into a plan, in a process that can do little harm and is gone afterwards.
+// The plan goes to stdout as bytes, words to stderr.
 #pragma once
 
 #include "millrace/v1/runner.pb.h"

@@ -14,20 +14,24 @@ constexpr std::int64_t kReadRetry = 500'000;
 constexpr std::size_t kCommitters = 8;
 
 bool IsPermanent(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status) || absl::IsPermissionDenied(status);
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status) ||
+         absl::IsPermissionDenied(status);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Runner>> Runner::Make(RunnerSettings settings, LoadedJob job, EventLoop& loop, RunnerTransport& transport) {
+absl::StatusOr<std::unique_ptr<Runner>> Runner::Make(RunnerSettings settings, LoadedJob job, EventLoop& loop,
+                                                     RunnerTransport& transport) {
   MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(job.plan));
-  auto runner = std::unique_ptr<Runner>(new Runner(std::move(settings), std::move(job), std::move(plan), loop, transport));
+  auto runner =
+      std::unique_ptr<Runner>(new Runner(std::move(settings), std::move(job), std::move(plan), loop, transport));
   Runner& r = *runner;
-  MR_ASSIGN_OR_RETURN(r.sources_, SourceHost::Make(r.job_.program->description(), r.settings_.job_id, [&r](SplitReport report) {
-                        v1::RunnerMessage message;
-                        wire::ToProto(report, message.mutable_splits());
-                        r.loop_.Post([&r, message = std::move(message)]() mutable { r.transport_.Report(std::move(message)); });
-                      }));
+  MR_ASSIGN_OR_RETURN(
+      r.sources_, SourceHost::Make(r.job_.program->description(), r.settings_.job_id, [&r](SplitReport report) {
+        v1::RunnerMessage message;
+        wire::ToProto(report, message.mutable_splits());
+        r.loop_.Post([&r, message = std::move(message)]() mutable { r.transport_.Report(std::move(message)); });
+      }));
   MR_ASSIGN_OR_RETURN(r.sinks_, SinkHost::Make(r.job_.program->description(), r.settings_.job_id));
   r.workers_ = std::make_unique<WorkerPool>("worker", std::max(1U, r.settings_.slots), PrepareThreadForCrash);
   r.committers_ = std::make_unique<WorkerPool>("committer", kCommitters, PrepareThreadForCrash);
@@ -128,7 +132,9 @@ void Runner::Do(const runner::PushBlocks& action) {
       auto block = blocks_.Get({wanted.key, wanted.input_hash});
       if (block.ok()) found.push_back(*std::move(block));  // else its batch is committed, or it will be made again
     }
-    loop_.Post([this, runner = action.runner, epoch, found = std::move(found)]() mutable { transport_.Push(runner, epoch, std::move(found)); });
+    loop_.Post([this, runner = action.runner, epoch, found = std::move(found)]() mutable {
+      transport_.Push(runner, epoch, std::move(found));
+    });
   });
 }
 
@@ -169,12 +175,14 @@ void Runner::Fail(const runner::TaskRef& ref, std::uint32_t op, std::string erro
 }
 
 template <class Feed>
-void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch, Feed&& feed) {
+void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
+                     Feed&& feed) {
   auto run = std::make_shared<TaskRun>(*job_.program, plan_.name, ref, epoch, input_hash);
   if (auto error = run->Compute(feed)) return Fail(ref, error->op, std::move(error->text), false);
   runner::TaskComputed computed{ref.attempt, {}, lost};
   for (const auto& block : run->TakeBlocks()) {
-    if (const absl::Status status = blocks_.Put(block, Keep::kNeeded); !status.ok()) return Fail(ref, plan_.stages[ref.task.stage].root, Message(status), false);
+    if (const absl::Status status = blocks_.Put(block, Keep::kNeeded); !status.ok())
+      return Fail(ref, plan_.stages[ref.task.stage].root, Message(status), false);
     computed.blocks.push_back({block->key, block->input_hash});
   }
   loop_.Post([this, run = std::move(run), computed = std::move(computed)]() mutable {
@@ -185,7 +193,8 @@ void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::
   });
 }
 
-void Runner::Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost, std::uint64_t epoch) {
+void Runner::Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost,
+                 std::uint64_t epoch) {
   Compute(ref, RangeHash(range), lost, epoch, [&](engine::Task& task) {
     if (records == nullptr) return;
     for (auto chunk = records->Next(); !chunk.empty(); chunk = records->Next()) task.Records(chunk);
@@ -195,7 +204,8 @@ void Runner::Map(const runner::TaskRef& ref, const Range& range, RecordBatch* re
 void Runner::CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch) {
   const std::uint32_t source = plan_.stages[action.ref.task.stage].root;
   auto closed = sources_->Close(action.split, action.start, action.max_records);
-  if (!closed.ok() && !absl::IsUnavailable(closed.status())) return Fail(action.ref, source, Message(closed.status()), IsPermanent(closed.status()));
+  if (!closed.ok() && !absl::IsUnavailable(closed.status()))
+    return Fail(action.ref, source, Message(closed.status()), IsPermanent(closed.status()));
   ClosedRange range;
   range.end = action.start;  // a source out of reach holds nothing back: its part of the batch is empty
   if (closed.ok()) range = *std::move(closed);
@@ -283,7 +293,8 @@ absl::Status Runner::CommitSink(TaskRun& run, std::uint32_t sink, std::uint64_t 
 
 void Runner::Commit(const std::shared_ptr<TaskRun>& run, std::uint64_t epoch) {
   for (const std::uint32_t sink : plan_.stages[run->ref().task.stage].sinks) {
-    if (const absl::Status status = CommitSink(*run, sink, epoch); !status.ok()) return Fail(run->ref(), sink, Message(status), IsPermanent(status));
+    if (const absl::Status status = CommitSink(*run, sink, epoch); !status.ok())
+      return Fail(run->ref(), sink, Message(status), IsPermanent(status));
   }
   PostEvent(runner::TaskCommitted{run->ref().attempt});
 }

@@ -1,6 +1,6 @@
-// The runner: the shell around RunnerCore. One control thread takes events in and carries actions out; workers run tasks, committers wait for
-// sinks. How it reaches the driver and its peers is the transport's business: gRPC in a cluster (runner_process.h), calls in
-// `millrace local`.
+// The runner: the shell around RunnerCore. One control thread takes events in and carries actions out; workers run
+// tasks, committers wait for sinks. How it reaches the driver and its peers is the transport's business: gRPC in a
+// cluster (runner_process.h), calls in `millrace local`.
 //
 // Thread rule: Handle, Step and Resend on the thread of loop(); TakeBlock from any.
 #pragma once
@@ -29,27 +29,31 @@ class RunnerTransport {
   virtual ~RunnerTransport() = default;
   virtual void Report(v1::RunnerMessage message) = 0;
   virtual void UpdatePeers(const std::vector<Peer>& peers) = 0;
-  virtual void Push(const std::string& runner, std::uint64_t epoch, std::vector<std::shared_ptr<const Block>> blocks) = 0;
+  virtual void Push(const std::string& runner, std::uint64_t epoch,
+                    std::vector<std::shared_ptr<const Block>> blocks) = 0;
 };
 
 struct RunnerSettings {
   std::string job_id;
   std::string runner_id;
-  std::string data_dir;             // the runner's alone
-  std::uint64_t memory_bytes = 0;   // for blocks
-  std::uint32_t slots = 1;          // tasks at once
+  std::string data_dir;            // the runner's alone
+  std::uint64_t memory_bytes = 0;  // for blocks
+  std::uint32_t slots = 1;         // tasks at once
 };
 
 class Runner {
  public:
   // InvalidArgument when a source or sink has a wrong option. `loop` and `transport` outlive the runner.
-  static absl::StatusOr<std::unique_ptr<Runner>> Make(RunnerSettings settings, LoadedJob job, EventLoop& loop, RunnerTransport& transport);
+  static absl::StatusOr<std::unique_ptr<Runner>> Make(RunnerSettings settings, LoadedJob job, EventLoop& loop,
+                                                      RunnerTransport& transport);
   ~Runner();
 
   void Handle(const v1::RunnerCommand& command);
   void Step(const runner::Event& event);
   // Pushes blocks again that a peer has found damaged.
-  void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks) { Do(runner::PushBlocks{peer, std::move(blocks)}); }
+  void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks) {
+    Do(runner::PushBlocks{peer, std::move(blocks)});
+  }
   // A block has been put into the store.
   void TakeBlock(BlockKey key, std::uint64_t input_hash) { PostEvent(runner::BlockReceived{key, input_hash}); }
   v1::RunnerStatus Status() const;
@@ -82,12 +86,14 @@ class Runner {
   void CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch);
   void ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch);
   void Reduce(const runner::RunReduce& action, std::uint64_t epoch);
-  void Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost, std::uint64_t epoch);
+  void Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost,
+           std::uint64_t epoch);
   void Commit(const std::shared_ptr<TaskRun>& run, std::uint64_t epoch);
   absl::Status CommitSink(TaskRun& run, std::uint32_t sink, std::uint64_t epoch);
   void SendConsoleRows(TaskRun& run, std::uint32_t sink);
   template <class Feed>
-  void Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch, Feed&& feed);
+  void Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
+               Feed&& feed);
   void Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent);
 
   const RunnerSettings settings_;
@@ -103,7 +109,7 @@ class Runner {
   std::map<runner::AttemptId, std::shared_ptr<TaskRun>> computed_;  // to be committed
   std::set<runner::AttemptId> dropped_;                             // while a worker still has them
   std::set<runner::AttemptId> working_;
-  std::unique_ptr<WorkerPool> workers_;                             // last: they use everything above
+  std::unique_ptr<WorkerPool> workers_;  // last: they use everything above
   std::unique_ptr<WorkerPool> committers_;
 };
 

@@ -15,15 +15,18 @@ std::string HostPort(const std::string& host, int port) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RunnerProcess>> RunnerProcess::Start(const v1::RunnerBootstrap& bootstrap, const std::string& library_path,
-                                                                    CrashPage* crash) {
+absl::StatusOr<std::unique_ptr<RunnerProcess>> RunnerProcess::Start(const v1::RunnerBootstrap& bootstrap,
+                                                                    const std::string& library_path, CrashPage* crash) {
   const engine::JobParameters parameters{
       bootstrap.name(), {bootstrap.arguments().begin(), bootstrap.arguments().end()}, bootstrap.batch_interval_us()};
   MR_ASSIGN_OR_RETURN(LoadedJob job, LoadJob(library_path, parameters));
   if (job.plan.fingerprint() != bootstrap.fingerprint()) {
-    return InvalidArgument("the job builds another graph here than when it was planned: its body must not depend on time, randomness or the machine");
+    return InvalidArgument(
+        "the job builds another graph here than when it was planned: its body must not depend on time, randomness or "
+        "the machine");
   }
-  MR_ASSIGN_OR_RETURN(TlsIdentity identity, MakeIdentity(bootstrap.key_pem(), bootstrap.chain_pem(), bootstrap.ca_pem(), "runner"));
+  MR_ASSIGN_OR_RETURN(TlsIdentity identity,
+                      MakeIdentity(bootstrap.key_pem(), bootstrap.chain_pem(), bootstrap.ca_pem(), "runner"));
   auto process = std::unique_ptr<RunnerProcess>(new RunnerProcess(bootstrap.driver(), std::move(identity), crash));
   MR_RETURN_IF_ERROR(process->Open(bootstrap, std::move(job)));
   return process;
@@ -35,17 +38,21 @@ RunnerProcess::RunnerProcess(std::string driver, TlsIdentity identity, CrashPage
 RunnerProcess::~RunnerProcess() = default;
 
 absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob job) {
-  const RunnerSettings settings{bootstrap.job_id(), bootstrap.runner_id(), bootstrap.data_dir(), bootstrap.memory_bytes(), bootstrap.slots()};
+  const RunnerSettings settings{bootstrap.job_id(), bootstrap.runner_id(), bootstrap.data_dir(),
+                                bootstrap.memory_bytes(), bootstrap.slots()};
   MR_ASSIGN_OR_RETURN(runner_, Runner::Make(settings, std::move(job), loop_, *this));
   peers_ = std::make_unique<PeerLinks>(
       loop_, identity_, settings.job_id, settings.runner_id,
       [this](const std::string& peer) { runner_->Step(runner::PeerReconnected{peer}); },
-      [this](const std::string& peer, std::vector<runner::MadeBlock> blocks) { runner_->Resend(peer, std::move(blocks)); });
-  block_service_ = std::make_unique<BlockService>(identity_, settings.job_id, runner_->blocks(), [this](BlockKey key, std::uint64_t input_hash) {
-    runner_->TakeBlock(key, input_hash);
-  });
+      [this](const std::string& peer, std::vector<runner::MadeBlock> blocks) {
+        runner_->Resend(peer, std::move(blocks));
+      });
+  block_service_ = std::make_unique<BlockService>(
+      identity_, settings.job_id, runner_->blocks(),
+      [this](BlockKey key, std::uint64_t input_hash) { runner_->TakeBlock(key, input_hash); });
   int port = 0;
-  MR_ASSIGN_OR_RETURN(server_, StartServer(HostPort(bootstrap.host(), 0), identity_, "executor.host", {block_service_.get()}, &port));
+  MR_ASSIGN_OR_RETURN(
+      server_, StartServer(HostPort(bootstrap.host(), 0), identity_, "executor.host", {block_service_.get()}, &port));
   v1::RunnerHello hello;
   hello.set_job_id(settings.job_id);
   hello.set_runner_id(settings.runner_id);
@@ -99,7 +106,8 @@ void RunnerProcess::Report(v1::RunnerMessage message) { driver_->Send(std::move(
 
 void RunnerProcess::UpdatePeers(const std::vector<Peer>& peers) { peers_->Update(peers); }
 
-void RunnerProcess::Push(const std::string& runner, std::uint64_t epoch, std::vector<std::shared_ptr<const Block>> blocks) {
+void RunnerProcess::Push(const std::string& runner, std::uint64_t epoch,
+                         std::vector<std::shared_ptr<const Block>> blocks) {
   peers_->Push(runner, epoch, std::move(blocks));
 }
 

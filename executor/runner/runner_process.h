@@ -1,4 +1,5 @@
-// The runner as a process of its own: a Runner whose driver and peers are reached over mutual TLS. Ends the process when the driver is lost.
+// The runner as a process of its own: a Runner whose driver and peers are reached over mutual TLS. Ends the process
+// when the driver is lost.
 #pragma once
 
 #include <memory>
@@ -24,8 +25,8 @@ namespace millrace {
 class RunnerProcess final : public RunnerTransport {
  public:
   // `crash`: where last words go. An error is the last word.
-  static absl::StatusOr<std::unique_ptr<RunnerProcess>> Start(const v1::RunnerBootstrap& bootstrap, const std::string& library_path,
-                                                              CrashPage* crash);
+  static absl::StatusOr<std::unique_ptr<RunnerProcess>> Start(const v1::RunnerBootstrap& bootstrap,
+                                                              const std::string& library_path, CrashPage* crash);
   ~RunnerProcess() override;
   [[noreturn]] void Run();
 

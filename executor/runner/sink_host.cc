@@ -12,7 +12,8 @@ constexpr std::chrono::milliseconds kFirstWait{100};
 constexpr std::chrono::milliseconds kLongestWait{2000};
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SinkHost>> SinkHost::Make(const engine::GraphDescription& graph, const std::string& job_id) {
+absl::StatusOr<std::unique_ptr<SinkHost>> SinkHost::Make(const engine::GraphDescription& graph,
+                                                         const std::string& job_id) {
   auto host = std::unique_ptr<SinkHost>(new SinkHost(job_id, graph.name));
   for (const engine::OperatorDescription& op : graph.operators) {
     if (op.kind != engine::OperatorKind::kSink || op.connector == "console" || op.connector == "function") continue;
@@ -30,9 +31,11 @@ std::shared_ptr<SinkHost::Slot> SinkHost::SlotOf(std::uint32_t sink, TaskKey tas
   return slot;
 }
 
-absl::Status SinkHost::TryCommit(const SinkEntry& entry, Slot& slot, const runner::TaskRef& ref, std::uint64_t epoch, const RowBuffer& rows) {
+absl::Status SinkHost::TryCommit(const SinkEntry& entry, Slot& slot, const runner::TaskRef& ref, std::uint64_t epoch,
+                                 const RowBuffer& rows) {
   if (!slot.writer) {
-    const SinkPartition partition{job_id_, job_name_, entry.name, ref.task.stage, ref.task.partition, epoch, ref.version};
+    const SinkPartition partition{job_id_, job_name_,  entry.name, ref.task.stage, ref.task.partition,
+                                  epoch,   ref.version};
     MR_ASSIGN_OR_RETURN(auto writer, entry.sink->NewWriter(partition));
     MR_ASSIGN_OR_RETURN(slot.mark, writer->Open());
     slot.writer = std::move(writer);
@@ -44,7 +47,8 @@ absl::Status SinkHost::TryCommit(const SinkEntry& entry, Slot& slot, const runne
   return absl::OkStatus();
 }
 
-absl::Status SinkHost::Commit(std::uint32_t sink, const runner::TaskRef& ref, std::uint64_t epoch, const RowBuffer& rows) {
+absl::Status SinkHost::Commit(std::uint32_t sink, const runner::TaskRef& ref, std::uint64_t epoch,
+                              const RowBuffer& rows) {
   const SinkEntry& entry = sinks_.at(sink);
   const auto slot = SlotOf(sink, ref.task);
   std::lock_guard busy(slot->busy);

@@ -1,5 +1,6 @@
-// The connector sinks of a job in this runner: one writer per sink partition that is ours, opened when first needed, and opened anew after
-// any error. What is visible is decided by the mark the neighbour holds, never by what we remember.
+// The connector sinks of a job in this runner: one writer per sink partition that is ours, opened when first needed,
+// and opened anew after any error. What is visible is decided by the mark the neighbour holds, never by what we
+// remember.
 #pragma once
 
 #include <condition_variable>
@@ -17,11 +18,13 @@ namespace millrace {
 
 class SinkHost {
  public:
-  static absl::StatusOr<std::unique_ptr<SinkHost>> Make(const engine::GraphDescription& graph, const std::string& job_id);
+  static absl::StatusOr<std::unique_ptr<SinkHost>> Make(const engine::GraphDescription& graph,
+                                                        const std::string& job_id);
 
   bool Has(std::uint32_t sink) const { return sinks_.contains(sink); }
-  // Makes the rows and the mark visible, unless the mark is there already. Waits and tries again while the neighbour is out of reach; ends with
-  // Aborted when the partition is released meanwhile or a newer owner has fenced us out. On a committer, one at a time for a partition.
+  // Makes the rows and the mark visible, unless the mark is there already. Waits and tries again while the neighbour is
+  // out of reach; ends with Aborted when the partition is released meanwhile or a newer owner has fenced us out. On a
+  // committer, one at a time for a partition.
   absl::Status Commit(std::uint32_t sink, const runner::TaskRef& ref, std::uint64_t epoch, const RowBuffer& rows);
   void Release(TaskKey task);
   std::vector<std::pair<std::uint32_t, std::string>> Problems() const;
@@ -41,7 +44,8 @@ class SinkHost {
 
   SinkHost(std::string job_id, std::string job_name) : job_id_(std::move(job_id)), job_name_(std::move(job_name)) {}
   std::shared_ptr<Slot> SlotOf(std::uint32_t sink, TaskKey task);
-  absl::Status TryCommit(const SinkEntry& entry, Slot& slot, const runner::TaskRef& ref, std::uint64_t epoch, const RowBuffer& rows);
+  absl::Status TryCommit(const SinkEntry& entry, Slot& slot, const runner::TaskRef& ref, std::uint64_t epoch,
+                         const RowBuffer& rows);
 
   const std::string job_id_;
   const std::string job_name_;

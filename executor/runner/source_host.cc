@@ -17,8 +17,8 @@ bool IsPermanent(const absl::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SourceHost>> SourceHost::Make(const engine::GraphDescription& graph, const std::string& job_id,
-                                                             OnSplits on_splits) {
+absl::StatusOr<std::unique_ptr<SourceHost>> SourceHost::Make(const engine::GraphDescription& graph,
+                                                             const std::string& job_id, OnSplits on_splits) {
   auto host = std::unique_ptr<SourceHost>(new SourceHost(std::move(on_splits)));
   for (const engine::StageDescription& stage : graph.stages) {
     const engine::OperatorDescription& op = graph.operators[stage.root];
@@ -56,7 +56,8 @@ absl::Status SourceHost::Open(Reader& reader, const SplitKey& split, std::string
   return absl::OkStatus();
 }
 
-absl::StatusOr<ClosedRange> SourceHost::Close(const SplitKey& split, std::string_view start, std::uint64_t max_records) {
+absl::StatusOr<ClosedRange> SourceHost::Close(const SplitKey& split, std::string_view start,
+                                              std::uint64_t max_records) {
   const auto reader = ReaderOf(split);
   std::lock_guard lock(reader->mutex);  // a reader that was released and is asked for again may still be in use
   MR_RETURN_IF_ERROR(Open(*reader, split, start));

@@ -1,5 +1,5 @@
-// The sources of a job in this runner: one Source per operator, one reader per split that is ours, and the listing of splits when the driver
-// has asked this runner for it.
+// The sources of a job in this runner: one Source per operator, one reader per split that is ours, and the listing of
+// splits when the driver has asked this runner for it.
 #pragma once
 
 #include <condition_variable>
@@ -22,7 +22,8 @@ class SourceHost {
   using OnSplits = std::function<void(SplitReport report)>;  // on a thread of the host's
 
   // InvalidArgument when an option is wrong.
-  static absl::StatusOr<std::unique_ptr<SourceHost>> Make(const engine::GraphDescription& graph, const std::string& job_id, OnSplits on_splits);
+  static absl::StatusOr<std::unique_ptr<SourceHost>> Make(const engine::GraphDescription& graph,
+                                                          const std::string& job_id, OnSplits on_splits);
   ~SourceHost();
 
   // Both on workers, one at a time for a split. Unavailable: try again later.

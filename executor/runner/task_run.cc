@@ -10,8 +10,8 @@ namespace {
 std::uint64_t Fence(std::uint64_t epoch, std::uint64_t version) { return (epoch << 32) | (version & 0xffffffffU); }
 }  // namespace
 
-TaskRun::TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref, std::uint64_t epoch,
-                 std::uint64_t input_hash)
+TaskRun::TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref,
+                 std::uint64_t epoch, std::uint64_t input_hash)
     : ref_(ref), input_hash_(input_hash) {
   engine::TaskContext context;
   context.job = job;
@@ -28,7 +28,8 @@ TaskRun::TaskRun(const engine::Program& program, const std::string& job, const r
 TaskRun::~TaskRun() = default;
 
 void TaskRun::Block(std::uint32_t shuffle, std::uint32_t partition, std::string data, std::uint64_t records) {
-  blocks_.push_back(MakeBlock({ref_.batch, shuffle, ref_.task.stage, ref_.task.partition, partition}, input_hash_, records, std::move(data)));
+  blocks_.push_back(MakeBlock({ref_.batch, shuffle, ref_.task.stage, ref_.task.partition, partition}, input_hash_,
+                              records, std::move(data)));
 }
 
 void TaskRun::Rows(std::uint32_t sink, std::span<const engine::SinkRow> rows) { rows_[sink].Append(rows); }

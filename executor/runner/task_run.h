@@ -1,4 +1,5 @@
-// One attempt at a task, on a worker: feeds the job's code, collects the blocks and rows it makes, and catches what it throws.
+// One attempt at a task, on a worker: feeds the job's code, collects the blocks and rows it makes, and catches what it
+// throws.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ struct TaskError {
 class TaskRun final : private engine::TaskOutput {
  public:
   // `input_hash` names the input in the blocks that are made. Throws what the job's code throws.
-  TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref, std::uint64_t epoch, std::uint64_t input_hash);
+  TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref, std::uint64_t epoch,
+          std::uint64_t input_hash);
   ~TaskRun() override;
 
   // Feeds and finishes. The error is what user code threw.

@@ -1,5 +1,5 @@
-// A fixed number of threads that run closures in the order in which they come. Closures may wait for I/O but not for each other.
-// The queue is bounded by its users: the core hands out one task a partition.
+// A fixed number of threads that run closures in the order in which they come. Closures may wait for I/O but not for
+// each other. The queue is bounded by its users: the core hands out one task a partition.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,6 @@
 # millrace_add_job(NAME SOURCES … [LINK …]): a job library, NAME.so, from sources of which one has a MILLRACE_JOB.
-# Only the entry point is visible in it. Missing symbols fail the link here and not the load on some node. Without a build type it is
-# optimised with -O2: an unoptimised job is many times slower.
+# Only the entry point is visible in it. Missing symbols fail the link here and not the load on some node. Without a
+# build type it is optimised with -O2: an unoptimised job is many times slower.
 function(millrace_add_job name)
   cmake_parse_arguments(PARSE_ARGV 1 A "" "" "SOURCES;LINK")
   if(NOT A_SOURCES)

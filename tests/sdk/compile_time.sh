@@ -1,6 +1,7 @@
 #!/bin/sh
 # usage: compile_time.sh COMPILER INCLUDE_DIR SOURCE
-# A job must compile in seconds of processor time, optimised. The limit is generous: it is for mistakes, not for slow machines.
+# A job must compile in seconds of processor time, optimised. The limit is generous: it is for mistakes, not for slow
+# machines.
 set -eu
 compiler=$1 include=$2 source=$3
 limit=15

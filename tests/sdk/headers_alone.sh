@@ -1,6 +1,7 @@
 #!/bin/sh
 # usage: headers_alone.sh COMPILER INCLUDE_DIR
-# Every public header compiles on its own, and none but codec_protobuf.h needs more than the standard library and header-only packages.
+# Every public header compiles on its own, and none but codec_protobuf.h needs more than the standard library and
+# header-only packages.
 set -eu
 compiler=$1 include=$2
 failed=0

@@ -1,6 +1,7 @@
 #!/bin/sh
 # usage: out_of_tree.sh BUILD_DIR COMPILER
-# Installs the SDK alone into a fresh prefix, and there configures, builds and runs a project that knows nothing but find_package(Millrace).
+# Installs the SDK alone into a fresh prefix, and there configures, builds and runs a project that knows nothing but
+# find_package(Millrace).
 set -eu
 build=$1 compiler=$2
 here=$(cd "$(dirname "$0")" && pwd)

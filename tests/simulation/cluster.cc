@@ -23,6 +23,7 @@ Cluster::Settings::Settings(Random& random) {
   task_failures = kTaskFailures[random.Below(3)];
   restarts = random.Chance(0.6);
   faults_us = random.Between(1'000, 4'000) * 1'000;
+  if (random.Chance(0.05)) source_away_us = random.Between(0, 6'000) * 1'000;
 }
 
 Cluster::Cluster(std::uint64_t seed, Mutation mutation, bool trace)
@@ -251,7 +252,7 @@ void Cluster::Push(const std::string& from, const std::string& to, SimBlock bloc
 }
 
 SplitReport Cluster::List(std::uint32_t source) {
-  if (faults_ && random_.Chance(0.1)) {
+  if ((faults_ && random_.Chance(0.1)) || clock_.now() < kStartOfTime + settings_.source_away_us) {
     SplitReport report;
     report.source = source;
     report.problem = "the source does not answer";

@@ -68,6 +68,7 @@ class Cluster final : public RunnerWorld {
     double task_failures = 0;  // chance for each step of a task
     bool restarts = false;     // of the driver
     std::int64_t faults_us = 0;
+    std::int64_t source_away_us = 0;  // so long the sources cannot be listed
   };
   struct Executor {
     bool up = false;

@@ -1,5 +1,6 @@
-// Which blocks the local store holds, by key and by the input they were made from. Both together are a block's identity: two owners of one
-// split may close one batch at different places, and both blocks may be here, in any order, before Go says which of them counts.
+// Which blocks the local store holds, by key and by the input they were made from. Both together are a block's
+// identity: two owners of one split may close one batch at different places, and both blocks may be here, in any order,
+// before Go says which of them counts.
 #pragma once
 
 #include <cstdint>

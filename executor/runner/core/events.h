@@ -1,5 +1,5 @@
-// Everything that can happen to a runner's core, and everything it can cause. Plain data: records and blocks themselves stay outside;
-// the core knows blocks by key and by the input they were made from.
+// Everything that can happen to a runner's core, and everything it can cause. Plain data: records and blocks themselves
+// stay outside; the core knows blocks by key and by the input they were made from.
 #pragma once
 
 #include <cstdint>
@@ -12,40 +12,54 @@
 
 namespace millrace::runner {
 
-// One attempt at computing a task. Numbers are never used twice in a runner's life, so a late result of a dropped attempt matches nothing.
+// One attempt at computing a task. Numbers are never used twice in a runner's life, so a late result of a dropped
+// attempt matches nothing.
 using AttemptId = std::uint64_t;
 
 // ---- events ----
-struct RouteReceived { Route route; };
-struct WorkReceived { BatchWork work; };
-struct CutDue { std::uint64_t batch = 0; };
-struct RangeClosed {                       // first answer to CloseRange
+struct RouteReceived {
+  Route route;
+};
+struct WorkReceived {
+  BatchWork work;
+};
+struct CutDue {
+  std::uint64_t batch = 0;
+};
+struct RangeClosed {  // first answer to CloseRange
   AttemptId attempt = 0;
   std::string end;
   std::uint64_t records = 0;
   bool finished = false;
 };
-struct MadeBlock {                         // key and input are a block's identity: blocks of one key and different inputs live side by side
+struct MadeBlock {  // key and input are a block's identity: blocks of one key and different inputs live side by side
   BlockKey key;
   std::uint64_t input_hash = 0;
 };
-struct TaskComputed {                      // answer to CloseRange (second), ReadRange and RunReduce
+struct TaskComputed {  // answer to CloseRange (second), ReadRange and RunReduce
   AttemptId attempt = 0;
-  std::vector<MadeBlock> blocks;           // already in the block store
+  std::vector<MadeBlock> blocks;  // already in the block store
   std::uint64_t lost_records = 0;
 };
-struct TaskCommitted { AttemptId attempt = 0; };  // answer to CommitTask
-struct TaskFailed {                        // instead of any of the above
+struct TaskCommitted {
+  AttemptId attempt = 0;
+};                   // answer to CommitTask
+struct TaskFailed {  // instead of any of the above
   AttemptId attempt = 0;
   std::uint32_t op = 0;
   std::string error;
   bool permanent = false;
 };
-struct BlockReceived { BlockKey key; std::uint64_t input_hash = 0; };  // already in the block store
-struct PeerReconnected { std::string runner; };   // what was under way to it may be lost
+struct BlockReceived {
+  BlockKey key;
+  std::uint64_t input_hash = 0;
+};  // already in the block store
+struct PeerReconnected {
+  std::string runner;
+};  // what was under way to it may be lost
 
-using Event = std::variant<RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed, BlockReceived,
-                           PeerReconnected>;
+using Event = std::variant<RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
+                           BlockReceived, PeerReconnected>;
 
 // ---- actions ----
 struct TaskRef {
@@ -53,24 +67,60 @@ struct TaskRef {
   TaskKey task;
   std::uint64_t batch = 0;
   std::int64_t batch_time_us = 0;
-  std::uint64_t version = 0;               // under which this runner got the partition: second half of the sink's fence
+  std::uint64_t version = 0;  // under which this runner got the partition: second half of the sink's fence
 };
-struct ArmCut { std::uint64_t batch = 0; std::int64_t after_us = 0; };  // answer with CutDue
-struct CloseRange { TaskRef ref; SplitKey split; std::string start; std::uint64_t max_records = 0; };
-struct ReadRange { TaskRef ref; Range range; };
-struct RunReduce { TaskRef ref; std::vector<MadeBlock> inputs; std::uint64_t input_hash = 0; };  // inputs in merge order
-struct CommitTask { TaskRef ref; };        // run the sinks on what the attempt computed
-struct DropTask { AttemptId attempt = 0; };  // whatever it computed is not needed (any more)
-struct PushBlocks { std::string runner; std::vector<MadeBlock> blocks; };
-struct UpdatePeers { std::vector<Peer> peers; };
-struct ReleaseSplit { SplitKey split; };   // no longer ours: close the reader
-struct ReleaseSinks { TaskKey task; };     // no longer ours: close the writers
-struct DropBlocks { std::uint64_t through = 0; };
-struct ReportRanges { RangeReport report; };
-struct ReportDone { BatchDone done; };
-struct ReportFailure { TaskFailure failure; };
+struct ArmCut {
+  std::uint64_t batch = 0;
+  std::int64_t after_us = 0;
+};  // answer with CutDue
+struct CloseRange {
+  TaskRef ref;
+  SplitKey split;
+  std::string start;
+  std::uint64_t max_records = 0;
+};
+struct ReadRange {
+  TaskRef ref;
+  Range range;
+};
+struct RunReduce {
+  TaskRef ref;
+  std::vector<MadeBlock> inputs;
+  std::uint64_t input_hash = 0;
+};  // inputs in merge order
+struct CommitTask {
+  TaskRef ref;
+};  // run the sinks on what the attempt computed
+struct DropTask {
+  AttemptId attempt = 0;
+};  // whatever it computed is not needed (any more)
+struct PushBlocks {
+  std::string runner;
+  std::vector<MadeBlock> blocks;
+};
+struct UpdatePeers {
+  std::vector<Peer> peers;
+};
+struct ReleaseSplit {
+  SplitKey split;
+};  // no longer ours: close the reader
+struct ReleaseSinks {
+  TaskKey task;
+};  // no longer ours: close the writers
+struct DropBlocks {
+  std::uint64_t through = 0;
+};
+struct ReportRanges {
+  RangeReport report;
+};
+struct ReportDone {
+  BatchDone done;
+};
+struct ReportFailure {
+  TaskFailure failure;
+};
 
-using Action = std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, UpdatePeers, ReleaseSplit,
-                            ReleaseSinks, DropBlocks, ReportRanges, ReportDone, ReportFailure>;
+using Action = std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, UpdatePeers,
+                            ReleaseSplit, ReleaseSinks, DropBlocks, ReportRanges, ReportDone, ReportFailure>;
 
 }  // namespace millrace::runner

@@ -124,7 +124,8 @@ void RunnerCore::TakeCut(const Cut& cut) {
     }
     return;
   }
-  // The same cut again: splits that are new to us join, one that failed is tried again, what we have reported is reported again.
+  // The same cut again: splits that are new to us join, one that failed is tried again, what we have reported is
+  // reported again.
   for (const CutSplit& split : cut.splits) {
     if (!cut_->splits.contains(split.key)) {
       cut_->splits[split.key] = split;
@@ -157,7 +158,8 @@ void RunnerCore::BeginCut() {
     const TaskKey task_key{stage->id, split.ordinal};
     const auto it = partitions_.find(task_key);
     if (it == partitions_.end()) continue;  // not ours under the newest route: its owner has been asked
-    if (std::ranges::find(cut_->ranges, key, &Range::key) != cut_->ranges.end()) continue;  // closed before, and reported
+    if (std::ranges::find(cut_->ranges, key, &Range::key) != cut_->ranges.end())
+      continue;  // closed before, and reported
     auto [task, added] = it->second.tasks.try_emplace(cut_->batch);
     if (!added) continue;
     task->second.batch_time_us = cut_->batch_time_us;
@@ -198,7 +200,8 @@ void RunnerCore::TakeGo(const Go& go) {
   MaybeReportDone(go.batch);
 }
 
-// Gos come in batch order, so a source task up to this batch that no Go has named never will be: its range is not in the plan.
+// Gos come in batch order, so a source task up to this batch that no Go has named never will be: its range is not in
+// the plan.
 void RunnerCore::DropUnplanned(std::uint64_t through) {
   for (auto& [key, partition] : partitions_) {
     if (!plan_.stages[key.stage].reads_source) continue;
@@ -231,7 +234,8 @@ void RunnerCore::TakeGoForSplit(const Go& go, const StagePlan& stage, const Rang
   Pump(key);
 }
 
-void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::uint32_t p, const std::vector<NeededBlock>& needed) {
+void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::uint32_t p,
+                                    const std::vector<NeededBlock>& needed) {
   const TaskKey key{stage.id, p};
   const auto it = partitions_.find(key);
   if (it == partitions_.end()) return;
@@ -369,12 +373,14 @@ void RunnerCore::On(const TaskFailed& event) {
   if (found.task != nullptr) {
     actions_->push_back(DropTask{event.attempt});
     if (const Task& task = *found.task; task.range && !RangeRuns(plan_.stages[found.key.stage], *task.range)) {
-      found.partition->tasks.erase(found.batch);  // reported as empty and nobody waits for more: it must not hold back the next
+      found.partition->tasks.erase(
+          found.batch);  // reported as empty and nobody waits for more: it must not hold back the next
     } else {
       const bool was_closing = task.phase == Phase::kClosing;
       found.task->phase = Phase::kFailed;
       found.task->failed_version = route_.version;
-      actions_->push_back(ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
+      actions_->push_back(
+          ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
       if (was_closing) StopAwaiting(found.partition->split);
     }
   }
@@ -402,7 +408,8 @@ void RunnerCore::On(const BlockReceived& event) {
 void RunnerCore::TakeMade(const std::vector<MadeBlock>& blocks) {
   std::map<std::string, std::vector<MadeBlock>> pushes;
   for (const MadeBlock& block : blocks) {
-    if (const std::string owner = OwnerOfBlock(block.key); !owner.empty() && owner != self_) pushes[owner].push_back(block);
+    if (const std::string owner = OwnerOfBlock(block.key); !owner.empty() && owner != self_)
+      pushes[owner].push_back(block);
   }
   for (auto& [runner, pushed] : pushes) actions_->push_back(PushBlocks{runner, std::move(pushed)});
   for (const MadeBlock& block : blocks) TakeBlock(block, true);

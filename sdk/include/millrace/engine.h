@@ -1,9 +1,9 @@
 // The boundary between a job library and the runner that loads it: untyped, std-only, and the only part of the SDK the
 // runner knows. The typed API in <millrace/dstream.h> builds a Program behind this interface; the runner drives it.
 //
-// A task is one partition of one stage in one batch. The runner creates it, feeds it its input, finishes it, and later, when the
-// batch's plan is durable, lets it make its outputs visible. A task is used by one thread at a time; tasks of one Program run on many
-// threads at once, so user functions must not share unguarded mutable state.
+// A task is one partition of one stage in one batch. The runner creates it, feeds it its input, finishes it, and later,
+// when the batch's plan is durable, lets it make its outputs visible. A task is used by one thread at a time; tasks of
+// one Program run on many threads at once, so user functions must not share unguarded mutable state.
 //
 // Errors: every call into the library may throw; the runner catches, names the operator, and fails the attempt.
 //
@@ -37,12 +37,12 @@ struct Header {
 struct SourceRecord {
   std::string_view key;
   std::string_view value;
-  std::int64_t position = 0;       // Kafka offset, generator index, byte offset of a line
-  std::int64_t timestamp_us = 0;   // microseconds since the Unix epoch; 0 when the source knows none
+  std::int64_t position = 0;      // Kafka offset, generator index, byte offset of a line
+  std::int64_t timestamp_us = 0;  // microseconds since the Unix epoch; 0 when the source knows none
   const Header* headers = nullptr;
   std::uint32_t header_count = 0;
-  std::uint32_t partition = 0;     // Kafka partition, generator split
-  std::string_view topic;          // Kafka topic, file name; empty when the source knows none
+  std::uint32_t partition = 0;  // Kafka partition, generator split
+  std::string_view topic;       // Kafka topic, file name; empty when the source knows none
 };
 
 // One record for a sink. Views need live only during the call that gives it.
@@ -56,8 +56,8 @@ struct SinkRow {
 class TaskOutput {
  public:
   virtual ~TaskOutput() = default;
-  // The records of this task for one reduce partition of a shuffle. Called exactly once for each partition of each shuffle the
-  // stage writes, from Finish, also when there are none.
+  // The records of this task for one reduce partition of a shuffle. Called exactly once for each partition of each
+  // shuffle the stage writes, from Finish, also when there are none.
   virtual void Block(std::uint32_t shuffle, std::uint32_t partition, std::string data, std::uint64_t records) = 0;
   // Rows for a connector sink, in order. The runner holds them until the batch may commit.
   virtual void Rows(std::uint32_t sink, std::span<const SinkRow> rows) = 0;
@@ -65,14 +65,15 @@ class TaskOutput {
 
 // What a task is, fixed for its life.
 struct TaskContext {
-  std::string job;                   // job name
+  std::string job;  // job name
   std::uint64_t batch = 0;
-  std::int64_t batch_time_us = 0;    // microseconds since the Unix epoch; all time that user code sees comes from here
+  std::int64_t batch_time_us = 0;  // microseconds since the Unix epoch; all time that user code sees comes from here
   std::uint32_t stage = 0;
   std::uint32_t partition = 0;
   std::uint32_t attempt = 0;
-  std::uint64_t fence = 0;           // grows with every new owner of this partition: for sinks of one's own
-  // The operator whose user code runs now; written by the library before each chunk, read by the runner's crash handler.
+  std::uint64_t fence = 0;  // grows with every new owner of this partition: for sinks of one's own
+  // The operator whose user code runs now; written by the library before each chunk, read by the runner's crash
+  // handler.
   volatile std::uint32_t* current_operator = nullptr;
 };
 
@@ -100,10 +101,10 @@ struct OperatorDescription {
   std::vector<std::uint32_t> inputs;
   std::string output_type;
   std::string location;
-  std::string connector;       // sources and sinks
-  Options options;             // sources and sinks
-  bool bounded = false;        // sources
-  bool replayable = true;      // sources
+  std::string connector;         // sources and sinks
+  Options options;               // sources and sinks
+  bool bounded = false;          // sources
+  bool replayable = true;        // sources
   std::uint32_t partitions = 0;  // shuffles
   bool combine = false;          // shuffles
 };
@@ -140,13 +141,13 @@ struct JobParameters {
   std::uint64_t batch_interval_us = 0;  // 0: the job's own
 };
 
-// The entry point of a job library, `extern "C"`, named kEntryPoint. Runs the job body once. Throws std::exception with the
-// planner's message when the graph is wrong.
+// The entry point of a job library, `extern "C"`, named kEntryPoint. Runs the job body once. Throws std::exception with
+// the planner's message when the graph is wrong.
 using CreateProgram = std::unique_ptr<Program> (*)(const JobParameters& parameters);
 inline constexpr const char* kEntryPoint = "millrace_create_program_v1";
 
-// Every job library carries an ELF note, read before anything in it runs: section kNoteSection, owner "Millrace", type 1, and as
-// description a text "abi=1;sdk=0.1.0;compiler=…;job=wordcount".
+// Every job library carries an ELF note, read before anything in it runs: section kNoteSection, owner "Millrace", type
+// 1, and as description a text "abi=1;sdk=0.1.0;compiler=…;job=wordcount".
 inline constexpr const char* kNoteSection = ".note.millrace";
 inline constexpr const char* kNoteOwner = "Millrace";
 inline constexpr std::uint32_t kNoteType = 1;

@@ -95,7 +95,10 @@ namespace detail {
 
 inline engine::Options ToMap(const KafkaOptions& options) {
   std::string topics;
-  for (const std::string& topic : options.topics) topics += topics.empty() ? topic : "," + topic;
+  for (const std::string& topic : options.topics) {
+    if (!topics.empty()) topics += ',';
+    topics += topic;
+  }
   engine::Options map = {{"brokers", options.brokers},
                          {"topics", topics},
                          {"start", options.start.text()},

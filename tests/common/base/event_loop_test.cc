@@ -29,7 +29,10 @@ TEST(EventLoop, TakesClosuresFromManyThreads) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 1000; ++i) loop.Post([&] { if (++sum == 4000) loop.Stop(); });
+      for (int i = 0; i < 1000; ++i)
+        loop.Post([&] {
+          if (++sum == 4000) loop.Stop();
+        });
     });
   }
   loop.Run();

@@ -122,7 +122,8 @@ TEST_F(ConfigTest, NamesUnknownKeysWithTheirPlace) {
             "driver.yaml:4:1: unknown key 'sheduler', did you mean 'scheduler'?");
   EXPECT_EQ(Error("driver:\n  listn: a\n"),
             "driver.yaml:2:3: unknown key 'driver.listn', did you mean 'driver.listen'?");
-  EXPECT_EQ(Error("something: a\n"), "driver.yaml:1:1: unknown key 'something': none is like it, see the list of all keys");
+  EXPECT_EQ(Error("something: a\n"),
+            "driver.yaml:1:1: unknown key 'something': none is like it, see the list of all keys");
   EXPECT_EQ(Error("", {"log.levl=info"}), "--set: unknown key 'log.levl', did you mean 'log.level'?");
   EXPECT_EQ(Error("", {}, {"MILLRACE__LOG__LEVL=info"}),
             "environment MILLRACE__LOG__LEVL: unknown key 'log.levl', did you mean 'log.level'?");

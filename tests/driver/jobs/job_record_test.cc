@@ -24,11 +24,13 @@ const SplitKey kSplit{0, "lines-0"};
 v1::durable::JournalRecord Added() { return ToDurable(AppendSplits{{{kSplit, 3, "10", false}}}); }
 
 v1::durable::JournalRecord Planned(std::uint64_t batch, std::string start, std::string end, std::uint64_t records) {
-  return ToDurable(AppendPlanned{{batch, static_cast<std::int64_t>(batch) * 1000, {{kSplit, 3, start, end, records, false}}}});
+  return ToDurable(
+      AppendPlanned{{batch, static_cast<std::int64_t>(batch) * 1000, {{kSplit, 3, start, end, records, false}}}});
 }
 
 TEST(JobRecord, ReplayGivesPositionsAndPendingBatches) {
-  const auto job = Replay({First(), Added(), Planned(1, "10", "15", 5), Planned(2, "15", "20", 5), ToDurable(AppendCommitted{1})});
+  const auto job =
+      Replay({First(), Added(), Planned(1, "10", "15", 5), Planned(2, "15", "20", 5), ToDurable(AppendCommitted{1})});
   ASSERT_TRUE(job.ok()) << Message(job.status());
   EXPECT_EQ(job->record.id, "j-1");
   EXPECT_EQ(job->record.arguments.at("topic"), "lines");
@@ -44,7 +46,8 @@ TEST(JobRecord, ReplayGivesPositionsAndPendingBatches) {
 }
 
 TEST(JobRecord, ASnapshotTakesTheirPlaceExactly) {
-  const auto before = Replay({First(), Added(), Planned(1, "10", "15", 5), Planned(2, "15", "20", 5), ToDurable(AppendCommitted{1})});
+  const auto before =
+      Replay({First(), Added(), Planned(1, "10", "15", 5), Planned(2, "15", "20", 5), ToDurable(AppendCommitted{1})});
   ASSERT_TRUE(before.ok());
   const auto after = Replay({First(before->snapshot), ToDurable(AppendCommitted{2})});
   ASSERT_TRUE(after.ok()) << Message(after.status());
@@ -56,7 +59,8 @@ TEST(JobRecord, ASnapshotTakesTheirPlaceExactly) {
 TEST(JobRecord, APlanWithAGapIsDataLoss) {
   const auto job = Replay({First(), Added(), Planned(1, "11", "15", 4)});
   EXPECT_TRUE(absl::IsDataLoss(job.status()));
-  EXPECT_NE(Message(job.status()).find("reads lines-0 from 11, not from 10"), std::string::npos) << Message(job.status());
+  EXPECT_NE(Message(job.status()).find("reads lines-0 from 11, not from 10"), std::string::npos)
+      << Message(job.status());
 }
 
 TEST(JobRecord, APlanOfAnUnknownSplitIsDataLoss) {

@@ -20,10 +20,15 @@ struct Ended {
 class ChildProcessTest : public testing::Test {
  protected:
   absl::Status Start(const std::string& command, bool split_output = false, std::map<int, int> descriptors = {}) {
-    const ChildProcess::Spec spec{.argv = {"/bin/sh", "-c", command}, .descriptors = std::move(descriptors), .split_output = split_output};
-    MR_ASSIGN_OR_RETURN(child_, ChildProcess::Start(
-                                    spec, [this](std::vector<std::string> lines) { std::ranges::move(lines, std::back_inserter(lines_)); },
-                                    [this](ChildExit exit, std::string output) { ended_.set_value({exit, std::move(output)}); }));
+    const ChildProcess::Spec spec{
+        .argv = {"/bin/sh", "-c", command}, .descriptors = std::move(descriptors), .split_output = split_output};
+    MR_ASSIGN_OR_RETURN(
+        child_,
+        ChildProcess::Start(
+            spec, [this](std::vector<std::string> lines) { std::ranges::move(lines, std::back_inserter(lines_)); },
+            [this](ChildExit exit, std::string output) {
+              ended_.set_value({exit, std::move(output)});
+            }));
     return absl::OkStatus();
   }
   Ended Wait() { return ended_.get_future().get(); }
@@ -58,7 +63,8 @@ TEST_F(ChildProcessTest, HandsDescriptorsOverWhateverTheirNumbers) {
   const auto b = MemoryFile("b", "second", true);
   ASSERT_TRUE(a.ok() && b.ok());
   // The numbers the child wants may be in use here, even crosswise.
-  ASSERT_TRUE(Start("cat /proc/self/fd/3; echo; cat /proc/self/fd/4; echo", false, {{3, a->get()}, {4, b->get()}}).ok());
+  ASSERT_TRUE(
+      Start("cat /proc/self/fd/3; echo; cat /proc/self/fd/4; echo", false, {{3, a->get()}, {4, b->get()}}).ok());
   Wait();
   EXPECT_THAT(lines_, testing::ElementsAre("first", "second"));
 }
@@ -73,7 +79,8 @@ TEST_F(ChildProcessTest, CutsEndlessLines) {
 TEST_F(ChildProcessTest, AProgramThatIsNotThereIsAnError) {
   const ChildProcess::Spec spec{.argv = {"/no/such/program"}, .descriptors = {}};
   const auto child = ChildProcess::Start(spec, nullptr, nullptr);
-  EXPECT_NE(Message(child.status()).find("starting /no/such/program: No such file"), std::string::npos) << Message(child.status());
+  EXPECT_NE(Message(child.status()).find("starting /no/such/program: No such file"), std::string::npos)
+      << Message(child.status());
 }
 
 TEST(MemoryFile, ASealedOneCannotBeChanged) {
