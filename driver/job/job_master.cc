@@ -91,7 +91,7 @@ void JobMaster::On(const ExecutorLost& event) {
 }
 
 void JobMaster::On(const RunnerUp& event) {
-  if (!runners_.MarkUp(event.runner, event.block_address)) return;
+  if (!runners_.MarkUp(now_, event.runner, event.block_address)) return;
   if (event.runner == enumerator_) SendEnumerateTo(enumerator_);  // on a new stream: the first may be lost
   if (state_ == JobState::kStarting && !start_deadline_) start_deadline_ = now_ + limits_.start_wait_us;
   if (state_ == JobState::kStarting && enumerator_.empty() && !runners_.AllUp()) {

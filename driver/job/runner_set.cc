@@ -8,6 +8,8 @@ namespace millrace {
 namespace {
 constexpr std::int64_t kFirstRestartWaitUs = 100'000;
 constexpr std::int64_t kLongestRestartWaitUs = 5'000'000;
+// A runner that was up so long did not fail for the reason of the one before.
+constexpr std::int64_t kForgiveAfterUs = 60'000'000;
 
 std::int64_t RestartWait(int failures) {
   const int doublings = std::min(failures - 1, 8);
@@ -36,10 +38,11 @@ const std::pair<const std::string, RunnerSet::Executor>* RunnerSet::Find(const s
   return nullptr;
 }
 
-bool RunnerSet::MarkUp(const std::string& runner, const std::string& block_address) {
+bool RunnerSet::MarkUp(std::int64_t now, const std::string& runner, const std::string& block_address) {
   const auto* found = Find(runner);
   if (found == nullptr) return false;
   Executor& e = executors_[found->first];
+  if (!e.up) e.up_since = now;
   e.up = true;
   e.block_address = block_address;
   return true;
@@ -50,6 +53,7 @@ std::string RunnerSet::MarkLost(std::int64_t now, const std::string& runner) {
   if (found == nullptr) return {};
   const std::string executor = found->first;
   Executor& e = executors_[executor];
+  if (e.up && now - e.up_since >= kForgiveAfterUs) e.failures = 0;
   ++e.failures;
   ++total_failures_;
   e.runner.clear();

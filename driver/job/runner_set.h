@@ -1,5 +1,6 @@
 // The executors a job runs on and its one runner on each: which are up, which must be started again, and when to give
-// up. A runner that fails is started again after a wait that doubles; it is forgiven when a batch commits.
+// up. A runner that fails is started again after a wait that doubles; it is forgiven when a batch commits, and when it
+// was up for a minute: an idle job has no batches that commit.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ class RunnerSet {
   std::string RemoveExecutor(const std::string& executor);
 
   // False if the runner is not one of ours (an older one that comes late).
-  bool MarkUp(const std::string& runner, const std::string& block_address);
+  bool MarkUp(std::int64_t now, const std::string& runner, const std::string& block_address);
   // The executor of the runner, empty if the runner is not one of ours. Plans its restart.
   std::string MarkLost(std::int64_t now, const std::string& runner);
   void Forgive();
@@ -47,6 +48,7 @@ class RunnerSet {
   struct Executor {
     std::string runner;  // empty: none started
     bool up = false;
+    std::int64_t up_since = 0;
     std::string block_address;
     int failures = 0;
     std::int64_t start_at = 0;  // when runner is empty

@@ -140,6 +140,18 @@ TEST(JobFailures, ARunnerThatFailsFourTimesInARowEndsTheJob) {
             "the runner on e1 failed 4 times in a row, last: cannot load libwords.so");
 }
 
+TEST(JobFailures, ARunnerThatWasUpForAMinuteIsForgivenThoughTheJobIsIdle) {
+  JobHarness job;
+  job.Start({"e1"}, {"s0"});
+  for (int i = 0; i < 10; ++i) {
+    job.now += 60'000'000;
+    EXPECT_THAT(Of<EndJob>(job.Step(RunnerLost{job.runners.back(), "gone", std::nullopt})), IsEmpty());
+    EXPECT_EQ(job.master.next_wakeup(), job.now + 100'000);
+    job.runners.back() = Only<StartRunner>(job.TickAt(*job.master.next_wakeup())).runner;
+    job.Step(RunnerUp{job.runners.back(), ""});
+  }
+}
+
 TEST(JobFailures, ACommittedBatchForgivesTheRunnersThatAreUp) {
   JobHarness job;
   job.Start({"e1"}, {"s0"});
