@@ -47,12 +47,12 @@ Driver::Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, Art
       identity_(std::move(identity)),
       term_(std::move(term)),
       artifacts_(std::move(artifacts)),
-      journal_({.on_compact =
-                    [this](const std::string& id) {
-                      loop_.Post([this, id] {
-                        if (auto job = JobById(id)) job->Compact();
-                      });
-                    }}),
+      journal_(JournalOptions{.on_compact =
+                                  [this](const std::string& id) {
+                                    loop_.Post([this, id] {
+                                      if (auto job = JobById(id)) job->Compact();
+                                    });
+                                  }}),
       executors_(loop_, term_.epoch(),
                  {.silence_us = options_.heartbeat_timeout_us, .grace_us = options_.reconnect_grace_us},
                  [this](const std::string& executor, const std::string& reason) {
@@ -61,8 +61,11 @@ Driver::Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, Art
       cluster_service_(std::make_unique<ClusterService>(*this)),
       control_service_(std::make_unique<ControlService>(*this)) {}
 
-Driver::~Driver() {
-  if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+Driver::~Driver() = default;
+
+void Driver::Finish() {
+  jobs_.clear();
+  journal_.reset();
 }
 
 absl::Status Driver::RecoverJobs() {
@@ -75,7 +78,7 @@ absl::Status Driver::RecoverJobs() {
     log::Info(
         "job recovered",
         {{"job", id}, {"committed", recovered.snapshot.committed}, {"pending", recovered.snapshot.pending.size()}});
-    if (!HasEnded(recovered.state)) MR_RETURN_IF_ERROR(journal_.OpenJob(id, JobDir(id)));
+    if (!HasEnded(recovered.state)) MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
     JobRecord record = recovered.record;
     AddJob(std::move(record), std::move(plan), &recovered);
   }
@@ -141,7 +144,7 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
       }
       planned();
       const std::string id = NewJobId();
-      MR_RETURN_IF_ERROR(journal_.OpenJob(id, JobDir(id)));
+      MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
       AddJob({id, plan->name(), submission.sha256, submission.arguments, submission.batch_interval_us, loop_.now_us(),
               *plan},
              std::move(job_plan), nullptr);
@@ -158,7 +161,7 @@ void Driver::AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovere
                          .attempts_max = static_cast<int>(options_.task_attempts_max)};
   const std::string id = record.id;
   JobSeams seams{.loop = loop_,
-                 .journal = journal_,
+                 .journal = *journal_,
                  .host = *this,
                  .epoch = term_.epoch(),
                  .runner_silence_us = options_.heartbeat_timeout_us};

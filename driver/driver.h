@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -40,11 +41,13 @@ class Driver final : public JobHost {
   // Takes the data directory (FailedPrecondition when another driver has it), brings back its jobs, and listens. Errors
   // name what to do.
   static absl::StatusOr<std::unique_ptr<Driver>> Start(DriverOptions options);
-  ~Driver() override;
 
   // Serves until Stop, which any thread may call.
   void Run();
   void Stop();
+  // After Run: makes durable what the jobs have appended. Nothing may be asked of the driver afterwards.
+  void Finish();
+  ~Driver() override;
 
   // ---- for the services; everything below on the loop thread unless told otherwise ----
   EventLoop& loop() { return loop_; }                            // any thread
@@ -86,7 +89,7 @@ class Driver final : public JobHost {
   const DriverTerm term_;
   const ArtifactStore artifacts_;
   EventLoop loop_;
-  JournalService journal_;
+  std::optional<JournalService> journal_;  // gone after Finish
   ExecutorRegistry executors_;
   std::map<std::string, std::shared_ptr<LiveJob>> jobs_;  // by id
   std::unique_ptr<ClusterService> cluster_service_;

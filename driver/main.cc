@@ -1,4 +1,6 @@
 // millrace-driver: the control plane. See docs/millrace-driver.md.
+#include <unistd.h>
+
 #include <thread>
 
 #include "common/daemon.h"
@@ -31,5 +33,6 @@ int main(int argc, char** argv) {
   });
   (*driver)->Run();
   signals.join();
-  return 0;
+  (*driver)->Finish();
+  _exit(0);  // gRPC takes seconds to end its threads, and there is nothing left that they could do
 }

@@ -1,4 +1,6 @@
 // millrace-executor: one per node; see docs/millrace-executor.md.
+#include <unistd.h>
+
 #include <thread>
 
 #include "common/daemon.h"
@@ -31,5 +33,6 @@ int main(int argc, char** argv) {
   });
   (*agent)->Run();  // on the main thread: children die with the thread that started them
   signals.join();
-  return 0;
+  (*agent)->KillChildren();
+  _exit(0);  // gRPC's threads may still call into what a destructor would take apart
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,7 +85,8 @@ struct JobSnapshot {
   std::int64_t last_batch_time_us = 0;
   std::uint64_t committed = 0;
   std::uint64_t committed_records = 0;
-  std::vector<PlannedBatch> pending;  // planned and not committed, ascending
+  std::map<std::uint32_t, std::uint64_t> source_records;  // of the committed ones, by source
+  std::vector<PlannedBatch> pending;                      // planned and not committed, ascending
 };
 
 enum class JobState { kStarting = 1, kRunning = 2, kStopping = 3, kStopped = 4, kFinished = 5, kFailed = 6 };

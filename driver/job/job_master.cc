@@ -44,6 +44,7 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
   last_batch_time_us_ = restored->last_batch_time_us;
   committed_ = restored->committed;
   committed_records_ = restored->committed_records;
+  source_records_ = restored->source_records;
   for (const PlannedBatch& planned : restored->pending) {
     batches_.Add(planned, planned.batch_time_us, HasEffects(plan_, planned.ranges));
     batches_.MarkDurable(planned.batch);
@@ -359,7 +360,8 @@ void JobMaster::FlushWork() {
 // ---- views ----
 
 JobSnapshot JobMaster::Snapshot() const {
-  return {splits_.all(), last_batch_, last_batch_time_us_, committed_, committed_records_, batches_.pending_batches()};
+  return {splits_.all(),      last_batch_,     last_batch_time_us_,       committed_,
+          committed_records_, source_records_, batches_.pending_batches()};
 }
 
 std::uint64_t JobMaster::committed_records(std::uint32_t source) const {

@@ -74,6 +74,7 @@ class Player {
     job_.snapshot.last_batch_time_us = in.last_batch_time_us();
     job_.snapshot.committed = in.committed();
     job_.snapshot.committed_records = in.committed_records();
+    job_.snapshot.source_records = {in.source_records().begin(), in.source_records().end()};
     for (const auto& planned : in.pending()) MR_RETURN_IF_ERROR(PlayPlanned(planned, false));
     return absl::OkStatus();
   }
@@ -106,7 +107,10 @@ class Player {
     s.committed = std::max(s.committed, batch);
     std::erase_if(s.pending, [&](const PlannedBatch& planned) {
       if (planned.batch > batch) return false;
-      for (const Range& range : planned.ranges) s.committed_records += range.records;
+      for (const Range& range : planned.ranges) {
+        s.committed_records += range.records;
+        s.source_records[range.key.source] += range.records;
+      }
       return true;
     });
     return absl::OkStatus();
@@ -132,6 +136,7 @@ v1::durable::Snapshot ToDurable(const JobRecord& record, const JobSnapshot& snap
   out.set_last_batch_time_us(snapshot.last_batch_time_us);
   out.set_committed(snapshot.committed);
   out.set_committed_records(snapshot.committed_records);
+  out.mutable_source_records()->insert(snapshot.source_records.begin(), snapshot.source_records.end());
   for (const PlannedBatch& planned : snapshot.pending) WritePlanned(planned, out.add_pending());
   return out;
 }

@@ -47,8 +47,8 @@ Agent::Agent(ExecutorOptions options, TlsIdentity identity, ArtifactStore store)
       stub_(v1::Cluster::NewStub(channel_)),
       libraries_(loop_, std::move(store), channel_) {}
 
-Agent::~Agent() {
-  runners_.clear();  // kills them
+void Agent::KillChildren() {
+  runners_.clear();
   planners_.clear();
 }
 

@@ -23,9 +23,10 @@ namespace millrace {
 class Agent {
  public:
   static absl::StatusOr<std::unique_ptr<Agent>> Start(ExecutorOptions options);
-  ~Agent();
   void Run();  // until Stop, from any thread
   void Stop();
+  // After Run: ends every runner and planner and waits for them.
+  void KillChildren();
 
  private:
   using DriverStream = ClientStream<v1::ExecutorCommand, v1::ExecutorMessage>;

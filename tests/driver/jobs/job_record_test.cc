@@ -54,6 +54,7 @@ TEST(JobRecord, ASnapshotTakesTheirPlaceExactly) {
   EXPECT_EQ(after->snapshot.splits[0].position, "20");
   EXPECT_TRUE(after->snapshot.pending.empty());
   EXPECT_EQ(after->snapshot.committed_records, 10U);
+  EXPECT_EQ(after->snapshot.source_records.at(0), 10U);
 }
 
 TEST(JobRecord, APlanWithAGapIsDataLoss) {
