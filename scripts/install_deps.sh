@@ -10,10 +10,10 @@ build_packages=(
   libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   librdkafka-dev librocksdb-dev libssl-dev libxxhash-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libboost1.81-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev
-  openssl ca-certificates procps git
+  openssl ca-certificates procps git jq
 )
 test_packages=(
-  jq python3 shellcheck clang-format clang-tidy
+  python3 shellcheck clang-format clang-tidy
   openjdk-17-jre-headless maven  # for the real Kafka broker
 )
 

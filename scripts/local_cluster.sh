@@ -67,7 +67,7 @@ done
 pid_of() {  # NAME
   local pid
   pid=$(cat "$dir/$1.pid" 2> /dev/null) || return 1
-  [[ -n $pid ]] && tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -qF -- "--config $dir/$1.yaml " && echo "$pid"
+  [[ -n $pid ]] && grep -qszxF -- "$dir/$1.yaml" "/proc/$pid/cmdline" && echo "$pid"
 }
 
 parent_of() {  # PID
@@ -80,11 +80,9 @@ parent_of() {  # PID
 runner_pid() {  # JOB EXECUTOR
   local executor pid
   executor=$(pid_of "executor-$2") || return 1
-  for pid in /proc/[0-9]*; do
-    pid=${pid#/proc/}
-    tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -qF -- "--job $1 " || continue
+  while IFS=/ read -r _ _ pid _; do
     [[ $(parent_of "$pid") == "$executor" ]] && echo "$pid" && return 0
-  done
+  done < <(grep -lszxF -- "$1" /proc/[0-9]*/cmdline || true)
   return 1
 }
 
@@ -115,18 +113,19 @@ kill_hard() {  # NAME
   wait_for 50 is_gone "$pid" || fail "$1 ($pid) is still there after SIGKILL"
 }
 
-stop_one() {  # NAME
-  local pid
-  if ! pid=$(pid_of "$1"); then
-    rm -f "$dir/$1.pid"
-    return 0
-  fi
-  kill -TERM "$pid" 2> /dev/null || true
-  if ! wait_for 100 is_gone "$pid"; then
-    echo "local_cluster.sh: $1 ($pid) did not end within 10 s of SIGTERM; killed" >&2
-    kill -KILL "$pid" 2> /dev/null || true
-  fi
-  rm -f "$dir/$1.pid"
+# Ends daemons, all at once, and waits for them.
+stop_these() {  # NAME...
+  local name pid
+  for name in "$@"; do
+    if pid=$(pid_of "$name"); then kill -TERM "$pid" 2> /dev/null || true; fi
+  done
+  for name in "$@"; do
+    if pid=$(pid_of "$name") && ! wait_for 100 is_gone "$pid"; then
+      echo "local_cluster.sh: $name ($pid) did not end within 10 s of SIGTERM; killed" >&2
+      kill -KILL "$pid" 2> /dev/null || true
+    fi
+    rm -f "$dir/$name.pid"
+  done
 }
 
 # ---- configuration ----
@@ -204,8 +203,10 @@ start() {
 }
 
 stop() {
-  local name
-  for name in $(executor_names | tac) driver; do stop_one "$name"; done
+  local names
+  mapfile -t names < <(executor_names)
+  stop_these "${names[@]}"
+  stop_these driver
 }
 
 status() {

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Installs what tests need, builds, and runs every test: unit, simulation, connectors with a real Kafka broker, the acceptance tests
+# in their short form, and the quickstart. As root or with sudo; asks nothing. Prints at its end
+#   N passed, N failed, N skipped
+# and ends with 0 only if nothing failed. What needs a server that cannot be had here (no Maven, no network) is skipped by name;
+# with MILLRACE_REQUIRE_SERVERS=1 that is a failure.
+#
+#   scripts/test.sh [--preset release] [--unit]     --unit: without the acceptance tests and the quickstart
+# Logs of all tests: build/test-logs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+
+preset=release unit_only=0
+while (($# > 0)); do
+  case $1 in
+    --preset)
+      preset=${2:?--preset needs a name}
+      shift
+      ;;
+    --unit) unit_only=1 ;;
+    *)
+      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+build=$root/build/$preset
+logs=$root/build/test-logs
+rm -rf --one-file-system "$logs"
+mkdir -p "$logs/gtest"
+passed=0 failed=0 skipped=0
+failures=()
+
+step() { printf '\n== %s  (%d s)\n' "$*" "$SECONDS"; }
+note_failure() {
+  failed=$((failed + 1))
+  failures+=("$1")
+}
+# A test that cannot run here.
+skip() {  # NAME WHY
+  echo "SKIPPED $1: $2"
+  if [[ ${MILLRACE_REQUIRE_SERVERS:-0} == 1 ]]; then
+    note_failure "$1 (skipped, and MILLRACE_REQUIRE_SERVERS=1: $2)"
+  else
+    skipped=$((skipped + 1))
+  fi
+}
+
+finish() {
+  local failure
+  if [[ -n ${broker_data:-} ]]; then scripts/servers/kafka.sh stop --port "$broker_port" --data "$broker_data" || true; fi
+  for failure in "${failures[@]}"; do echo "FAILED $failure"; done
+  echo "$passed passed, $failed failed, $skipped skipped"
+}
+
+step "packages"
+scripts/install_deps.sh --tests
+
+step "build (preset $preset)"
+cmake --preset "$preset"
+cmake --build --preset "$preset"
+
+# ---- ctest: what GoogleTest counts is counted case by case ----
+
+have_kafka=0 kafka_why='Kafka could not be installed (Maven); see build/test-logs/kafka.log'
+if scripts/servers/kafka.sh install > "$logs/kafka.log" 2>&1; then
+  broker_port=$((20000 + RANDOM % 10000))
+  broker_data=$(mktemp -d "${TMPDIR:-/tmp}/millrace-test-kafka.XXXXXX")
+  if scripts/servers/kafka.sh start --port "$broker_port" --data "$broker_data" >> "$logs/kafka.log" 2>&1; then
+    have_kafka=1
+    export MILLRACE_TEST_BROKERS=127.0.0.1:$broker_port
+  else
+    kafka_why='the Kafka broker did not start; see build/test-logs/kafka.log'
+  fi
+fi
+trap finish EXIT
+
+# Adds one ctest entry to the sums: by its cases if GoogleTest wrote them down, else as one test.
+count_ctest() {  # NAME STATUS(run|fail|notrun|disabled)
+  local xml=$logs/gtest/$1.xml cases=0 bad=0 left=0
+  if [[ -f $xml ]]; then
+    cases=$(grep -c '<testcase ' "$xml" || true)
+    bad=$(grep -cE '^ +<testcase .*[^/]>$' "$xml" || true)
+    left=$(grep -c 'result="skipped"' "$xml" || true)
+    bad=$(awk '/<testcase /{open=1; counted=0} /<failure /{if (open && !counted) {n++; counted=1}} END {print n + 0}' "$xml")
+  fi
+  if ((cases == 0)); then
+    case $2 in
+      run) passed=$((passed + 1)) ;;
+      fail) note_failure "$1" ;;
+      *) skip "$1" "ctest did not run it" ;;
+    esac
+    return
+  fi
+  if [[ $2 == fail ]] && ((bad == 0)); then bad=1; fi  # it crashed, or took too long
+  if ((bad > 0)); then
+    failed=$((failed + bad))
+    failures+=("$1 ($bad cases; build/test-logs/ctest.log)")
+  fi
+  passed=$((passed + cases - bad - left))
+  if ((left > 0)); then
+    while IFS= read -r name; do skip "$1 $name" "it skipped itself"; done \
+      < <(grep 'result="skipped"' "$xml" | sed -E 's/.*<testcase name="([^"]*)".*classname="([^"]*)".*/\2.\1/')
+  fi
+}
+
+step "ctest"
+GTEST_OUTPUT="xml:$logs/gtest/" ctest --preset "$preset" -j "$(nproc)" --output-junit "$logs/ctest.xml" > "$logs/ctest.log" 2>&1 || true
+tail -n 12 "$logs/ctest.log"
+while read -r name status; do count_ctest "$name" "$status"; done \
+  < <(sed -nE 's/.*<testcase name="([^"]*)".* status="([^"]*)".*/\1 \2/p' "$logs/ctest.xml")
+if ((have_kafka == 0)) && [[ ${MILLRACE_REQUIRE_SERVERS:-0} == 1 ]]; then note_failure "Kafka: $kafka_why"; fi
+if ((have_kafka)); then
+  scripts/servers/kafka.sh stop --port "$broker_port" --data "$broker_data"
+  rm -rf --one-file-system "$broker_data"
+  broker_data=''
+fi
+unset MILLRACE_TEST_BROKERS
+((unit_only)) && { ((failed == 0)); exit; }
+
+# ---- acceptance tests ----
+
+acceptance() {  # NAME SECONDS COMMAND...
+  local name=$1 limit=$2 begun=$SECONDS log=$logs/${1// /_}.log
+  shift 2
+  step "$name"
+  if MILLRACE_BUILD_DIR=$build timeout --kill-after=30 "$limit" "$@" > "$log" 2>&1 < /dev/null; then
+    passed=$((passed + 1))
+  else
+    tail -n 40 "$log"
+    note_failure "$name (build/test-logs/${log##*/})"
+  fi
+  grep '^RESULT' "$log" | tail -n 1 || true
+  echo "$((SECONDS - begun)) s"
+}
+with_kafka() {  # NAME SECONDS COMMAND...
+  if ((have_kafka)); then acceptance "$@"; else skip "$1" "$kafka_why"; fi
+}
+
+tests=tests/acceptance
+acceptance "null_deref" 120 "$tests/null_deref.sh" --seconds 8
+acceptance "empty_batches" 120 "$tests/empty_batches.sh"
+if ((have_kafka)); then
+  acceptance "bad_input" 600 "$tests/bad_input.sh"
+else
+  acceptance "bad_input" 600 "$tests/bad_input.sh" library upload tls start disk
+  skip "bad_input kafka" "$kafka_why"
+fi
+with_kafka "kafka_wordcount" 240 "$tests/kafka_wordcount.sh" --records 500000 --runs 1
+with_kafka "kafka_wordcount --kill runner" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill runner
+with_kafka "kafka_wordcount --kill executor" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill executor
+with_kafka "kafka_wordcount --restart" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --restart
+if [[ $preset == release ]]; then
+  acceptance "quickstart" 900 scripts/quickstart.sh --seconds 5 --port $((20000 + RANDOM % 10000)) --dir "$root/build/quickstart-test"
+fi
+
+((failed == 0))
