@@ -63,7 +63,7 @@ std::string Clock(std::int64_t time_us) {
 
 std::string Count(std::uint64_t number) {
   std::string digits = Concat(number);
-  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
   return digits;
 }
 
