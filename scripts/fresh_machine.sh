@@ -52,7 +52,8 @@ first_mirror() {
   # shellcheck disable=SC2016  # apt's own variables
   uri=$(apt-get indextargets --format '$(CREATED_BY) $(RELEASE) $(REPO_URI)' 2> /dev/null \
     | awk '$1 == "Packages" && $2 == "bookworm" {print $3; exit}')
-  echo "${uri:-http://deb.debian.org/debian}"
+  [[ -n $uri ]] || fail "this machine's apt names no mirror of bookworm; say --mirror URL"
+  echo "$uri"
 }
 
 copy_if_there() {  # PATH...
