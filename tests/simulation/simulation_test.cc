@@ -42,10 +42,19 @@ TEST(Simulation, InvariantsHoldInEveryLife) {
   EXPECT_GT(batches, seeds * 20) << "the lives are too short to show anything";
 }
 
-TEST(Simulation, SeedsThatOnceFailed) {
-  for (const std::uint64_t seed : {7, 22, 38, 144, 307, 326, 406, 676, 1342, 1803, 1890, 2165, 2200}) {
-    EXPECT_EQ(LiveOnce(seed, Mutation::kNone, false).violation, "") << "seed " << seed;
-  }
+// Lives that go wrong when a bug of the past is put back. A change of the simulation itself makes them lives like any
+// other.
+TEST(Simulation, LivesThatShowedABugHold) {
+  const std::map<std::uint64_t, const char*> lives = {
+      {60, "a batch planned for a stage that runs empty was never committed in the journal"},
+      {48, "a start deadline in the past woke the job master for ever"},
+      {129, "blocks of empty ranges piled up at a runner without splits"},
+      {2398, "an empty range that failed held back the next cut"},
+      {5943, "a runner on a new stream was not asked again for the splits"},
+      {2246, "tasks behind one whose batch had ended did not start"},
+      {1292, "a block of another range hid the one that was planned"},
+  };
+  for (const auto& [seed, bug] : lives) EXPECT_EQ(LiveOnce(seed, Mutation::kNone, false).violation, "") << bug;
 }
 
 TEST(Simulation, TheSameSeedIsTheSameLife) {
