@@ -14,11 +14,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 groups=("$@")
 ((${#groups[@]} > 0)) || groups=(library upload tls start disk kafka)
+failed_result="cases=0 failed=1"
 need_programs bin/millrace examples/word_count.so examples/kafka_word_count.so tests/jobs/no_output.so tests/jobs/not_a_job.so \
   tests/tools/millrace_text_tool tests/tools/millrace_peer_tool
 
 cases=0 failed=0 skipped=0
-failed_result="cases=0 failed=1"
 case_name='' case_problem=''
 
 begin() {  # NAME

@@ -26,8 +26,8 @@ while (($# > 0)); do
   esac
   shift
 done
-need_programs bin/millrace tests/jobs/empty_stream.so
 failed_result="interval_ms=$interval late_share=1"
+need_programs bin/millrace tests/jobs/empty_stream.so
 
 start_cluster
 job=$(submit "$build_dir/tests/jobs/empty_stream.so" --batch-interval "${interval}ms")

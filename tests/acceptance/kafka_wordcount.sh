@@ -35,8 +35,8 @@ while (($# > 0)); do
 done
 
 tool=$build_dir/tests/tools/millrace_kafka_tool
-need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_count.so
 failed_result="records=$records lost=-1 duplicated=-1"
+need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_count.so
 
 # Longest time in which nothing may be committed after something was killed.
 recovery_s=20

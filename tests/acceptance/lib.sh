@@ -11,7 +11,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/millrace-${NAME:?}.XXXXXX")
 cluster_dir=$work/cluster
 kafka_options=()
 at_end=()  # commands, run last one first
-export LC_ALL=C
+export LC_ALL=C PATH=$build_dir/bin:$PATH
 
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 
@@ -72,7 +72,7 @@ start_cluster() {
   export MILLRACE_DRIVER=127.0.0.1:$port MILLRACE_TLS_DIR=$cluster_dir/pki
 }
 on_cluster() { "$cluster" "$@" --dir "$cluster_dir"; }
-millrace() { "$build_dir/bin/millrace" "$@"; }
+
 
 start_kafka() {
   local first

@@ -15,8 +15,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 seconds=15
 if [[ ${1:-} == --seconds ]]; then seconds=${2:?}; fi
 rate=2000
-need_programs bin/millrace examples/word_count.so tests/jobs/null_deref.so tests/tools/millrace_text_tool
 failed_result="crashes=-1 told=0 neighbour_records=0 neighbour_mismatches=-1"
+need_programs bin/millrace examples/word_count.so tests/jobs/null_deref.so tests/tools/millrace_text_tool
 
 pids() { for what in driver 'executor 1' 'executor 2' "runner $neighbour 1" "runner $neighbour 2"; do
   # shellcheck disable=SC2086

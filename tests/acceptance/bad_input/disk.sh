@@ -10,13 +10,13 @@ notice_is_gone() { [[ $(full_field "$1" .notice) == '' ]]; }
 full_job_is() { [[ $(full_field "$1" .state) == "JOB_STATE_$2" ]]; }
 
 disk_case() {
-  local job lines=6000
+  local job lines=10000
   mkdir -p "$full_dir/driver"
   mount -t tmpfs -o size=4m millrace-test "$full_dir/driver" || return 1
   at_end+=("umount '$full_dir/driver'" "'$cluster' stop --dir '$full_dir'")
   full_port=$(free_port)
   full_on start --port "$full_port" --executors 1 --build-dir "$build_dir" || give_up "the second cluster did not start"
-  job=$(on_full submit "$good" --arg rate=500 --arg "count=$lines" --arg "out=$work/full-counts" 2> /dev/null) \
+  job=$(on_full submit "$good" --batch-interval 20ms --arg rate=500 --arg "count=$lines" --arg "out=$work/full-counts" 2> /dev/null) \
     || give_up "the second cluster takes no job"
 
   begin "a data directory that is full, for the job that runs"

@@ -33,10 +33,12 @@ CONFIG
   cp "$pki/ca.crt" "$work/expired/ca.crt"
 }
 
-# A TLS handshake with the driver by a program that does not look at its own certificate first; prints what the driver answers.
-handshake() {  # CERT KEY
-  (sleep 1; echo) | timeout 10 openssl s_client -connect "$MILLRACE_DRIVER" -CAfile "$pki/ca.crt" -cert "$1" -key "$2" \
+# Whether the driver cuts a connection whose peer does not look at its own certificate first. In TLS 1.3 that comes after the
+# client's side of the handshake is complete; gRPC's server sends no alert, so all there is to see is the end.
+is_cut() {  # CERT KEY
+  sleep 1 | timeout 10 openssl s_client -connect "$MILLRACE_DRIVER" -CAfile "$pki/ca.crt" -cert "$1" -key "$2" \
     -alpn h2 -tls1_3 > "$work/said" 2>&1 || true
+  grep -qE 'unexpected eof|alert' "$work/said"
 }
 
 expired_certificate client spiffe://dev/client/late
@@ -48,8 +50,8 @@ expect 3 expired 2020 "$work/expired/client.crt" -- millrace --tls-dir "$work/ex
 end
 
 begin "a client's certificate that has expired, at the driver"
-handshake "$work/expired/client.crt" "$work/expired/client.key"
-says 'certificate expired'
+is_cut "$work/expired/client.crt" "$work/expired/client.key" || bad "the driver goes on with it"
+if is_cut "$pki/client.crt" "$pki/client.key"; then bad "the driver cuts a good client, too"; fi
 end
 
 begin "an executor's certificate that has expired"
@@ -66,8 +68,7 @@ expect 3 'does not vouch for' -- millrace --ca "$pki/ca.crt" --cert "$work/other
 end
 
 begin "a client's certificate of another CA, at the driver"
-handshake "$work/other-pki/client.crt" "$work/other-pki/client.key"
-says 'unknown ca'
+is_cut "$work/other-pki/client.crt" "$work/other-pki/client.key" || bad "the driver goes on with it"
 end
 
 begin "an executor of another CA"
