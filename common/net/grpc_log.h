@@ -9,7 +9,7 @@
 
 namespace millrace {
 
-// gRPC's errors become debug lines of ours, because every stranger's failed handshake is one of them; they may be many.
+// A refused TLS handshake becomes a warning, a few a second at most; other errors of gRPC become debug lines of ours.
 void RouteGrpcLog();
 void SilenceGrpcLog();
 
