@@ -52,6 +52,7 @@ TEST(Simulation, LivesThatShowedABugHold) {
       {2398, "an empty range that failed held back the next cut"},
       {5943, "a runner on a new stream was not asked again for the splits"},
       {2246, "tasks behind one whose batch had ended did not start"},
+      {7053, "a runner never heard that a batch had ended without it"},
       {1292, "a block of another range hid the one that was planned"},
   };
   for (const auto& [seed, bug] : lives) EXPECT_EQ(LiveOnce(seed, Mutation::kNone, false).violation, "") << bug;

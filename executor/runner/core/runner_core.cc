@@ -220,8 +220,7 @@ void RunnerCore::TakeGoForSplit(const Go& go, const StagePlan& stage, const Rang
   if (it == partitions_.end()) return;
   Partition& partition = it->second;
   if (!RangeRuns(stage, range)) return;
-  auto [entry, added] = partition.tasks.try_emplace(go.batch);
-  Task& task = entry->second;
+  Task& task = partition.tasks[go.batch];
   const bool same = task.range && task.range->start == range.start && task.range->end == range.end;
   const bool retry = task.phase == Phase::kFailed && route_.version > task.failed_version;
   task.go = true;
