@@ -112,6 +112,7 @@ struct SendWork {
 struct SendEnumerate {
   std::string runner;
   std::vector<std::uint32_t> sources;
+  std::vector<std::uint32_t> resumed;  // those of them whose splits the job has been told before
 };
 struct AppendSplits {
   std::vector<SplitState> added;

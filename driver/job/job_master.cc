@@ -154,8 +154,11 @@ void JobMaster::AssignEnumerators() {
 }
 
 void JobMaster::SendEnumerateTo(const std::string& runner) {
-  SendEnumerate enumerate{runner, {}};
-  for (const SourcePlan& source : plan_.sources) enumerate.sources.push_back(source.op);
+  SendEnumerate enumerate{runner, {}, {}};
+  for (const SourcePlan& source : plan_.sources) {
+    enumerate.sources.push_back(source.op);
+    if (splits_.count(source.op) > 0) enumerate.resumed.push_back(source.op);
+  }
   actions_->push_back(std::move(enumerate));
 }
 

@@ -110,6 +110,7 @@ void LiveJob::Do(SendWork& action) {
 void LiveJob::Do(SendEnumerate& action) {
   v1::RunnerCommand command;
   for (const std::uint32_t source : action.sources) command.mutable_enumerate()->add_sources(source);
+  for (const std::uint32_t source : action.resumed) command.mutable_enumerate()->add_resumed(source);
   SendToRunner(action.runner, std::move(command));
 }
 

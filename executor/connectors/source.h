@@ -63,6 +63,9 @@ struct SplitList {
 class Source {
  public:
   virtual ~Source() = default;
+  // Called before the first ListSplits when the job has listed this source before, on whatever runner: every split it
+  // does not know yet has come since, so the option that says where a job begins is not for it.
+  virtual void Resume() {}
   // Called again and again on one runner of the job, every discovery_interval. May wait a few seconds.
   // NotFound and InvalidArgument are permanent: they fail the job. Unavailable is retried and shown in the status.
   virtual absl::StatusOr<SplitList> ListSplits() = 0;

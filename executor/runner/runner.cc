@@ -62,7 +62,9 @@ void Runner::Handle(const v1::RunnerCommand& command) {
   } else if (command.has_work()) {
     Step(runner::WorkReceived{wire::FromProto(command.work())});
   } else if (command.has_enumerate()) {
-    sources_->Enumerate({command.enumerate().sources().begin(), command.enumerate().sources().end()});
+    const v1::Enumerate& enumerate = command.enumerate();
+    sources_->Enumerate({enumerate.sources().begin(), enumerate.sources().end()},
+                        {enumerate.resumed().begin(), enumerate.resumed().end()});
   }
 }
 

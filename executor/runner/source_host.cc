@@ -76,7 +76,7 @@ void SourceHost::Release(const SplitKey& split) {
   readers_.erase(split);  // closed when the worker that may still use it lets go
 }
 
-void SourceHost::Enumerate(const std::vector<std::uint32_t>& wanted) {
+void SourceHost::Enumerate(const std::vector<std::uint32_t>& wanted, const std::vector<std::uint32_t>& resumed) {
   for (auto& [op, entry] : sources_) {
     const bool list = std::ranges::find(wanted, op) != wanted.end();
     bool begin = false;
@@ -88,6 +88,7 @@ void SourceHost::Enumerate(const std::vector<std::uint32_t>& wanted) {
     wake_.notify_all();
     if (!begin) continue;
     if (entry.lister.joinable()) entry.lister.join();
+    if (std::ranges::find(resumed, op) != resumed.end()) entry.source->Resume();
     entry.lister = std::thread([this, op = op, &entry = entry] { List(op, entry); });
   }
 }

@@ -33,7 +33,8 @@ class SourceHost {
   bool replayable(std::uint32_t source) const { return sources_.at(source).replayable; }
 
   // Begins to list the splits of these sources, and stops listing those of others.
-  void Enumerate(const std::vector<std::uint32_t>& sources);
+  // `resumed`: those of them that the job has listed before.
+  void Enumerate(const std::vector<std::uint32_t>& sources, const std::vector<std::uint32_t>& resumed);
   // (operator, text) of what is wrong now.
   std::vector<std::pair<std::uint32_t, std::string>> Problems() const;
 

@@ -129,6 +129,19 @@ TEST_F(KafkaSource, APartitionAddedWhileRunningBeginsAtItsFirstRecord) {
   EXPECT_THAT(Values(Collect(*reader, position, 5)), ElementsAreArray(Numbered("new", 0, 5)));
 }
 
+TEST_F(KafkaSource, APartitionAddedWhileNobodyListedBeginsAtItsFirstRecord) {
+  const std::string topic = NewTopic(1);
+  ASSERT_TRUE(MakeSourceOf(topic, {{"start", "latest"}})->ListSplits().ok());
+  AddPartitions(topic, 2);
+  Produce(topic, 1, Numbered("new", 0, 5));
+  auto next = MakeSourceOf(topic, {{"start", "latest"}});  // on another runner
+  next->Resume();
+  EXPECT_TRUE(Await([&] {
+    auto list = next->ListSplits();
+    return list.ok() && list->splits.size() == 2 && StartOf(*list, topic + "-1") == "0";
+  }));
+}
+
 TEST_F(KafkaSource, StartPositionsBecomeOffsets) {
   const std::string topic = NewTopic(2);
   Produce(topic, 0, Numbered("a", 0, 10), 1'000'000);

@@ -68,6 +68,8 @@ class KafkaSource : public Source {
         start_(std::move(start)),
         interval_ms_(interval_ms) {}
 
+  void Resume() override { resumed_ = true; }
+
   absl::StatusOr<SplitList> ListSplits() override {
     client_->Poll();
     std::vector<TopicPartition> all;
@@ -116,7 +118,7 @@ class KafkaSource : public Source {
       if (!starts_.contains(partition)) added.push_back(partition);
     }
     if (added.empty()) return absl::OkStatus();
-    const bool first = starts_.empty();
+    const bool first = starts_.empty() && !resumed_;
     if (first) {
       for (const auto& [partition, offset] : start_.offsets) {
         if (std::find(all.begin(), all.end(), partition) != all.end()) continue;
@@ -137,6 +139,7 @@ class KafkaSource : public Source {
   const std::vector<std::string> topics_;
   const kafka::StartPosition start_;
   const std::int64_t interval_ms_;
+  bool resumed_ = false;                           // as starts_
   std::map<TopicPartition, std::int64_t> starts_;  // used by ListSplits alone
 };
 

@@ -178,6 +178,7 @@ TEST(JobFailures, ALostExecutorsWorkGoesToTheOthers) {
   EXPECT_THAT(route.route->partitions, SizeIs(2));
   EXPECT_THAT(Only<SendWork>(actions).work.go, SizeIs(1));
   EXPECT_EQ(Only<SendEnumerate>(actions).runner, job.runners[1]);
+  EXPECT_EQ(Only<SendEnumerate>(actions).resumed, Only<SendEnumerate>(actions).sources);
   EXPECT_THAT(Of<StartRunner>(job.TickAt(job.now + 10'000'000)), IsEmpty());
   EXPECT_THAT(Of<StartRunner>(job.Step(ExecutorUp{"e1"})), SizeIs(1));
 }
