@@ -42,7 +42,6 @@ else
   dir=$(mktemp -d "${TMPDIR:-/tmp}/millrace-fresh.XXXXXX")
 fi
 chmod 755 "$dir"  # it becomes /, which every user of the machine has to pass
-chmod 755 "$dir"  # as a real root folder is: planners run as nobody
 # Mounts live in namespaces that end with the commands below, so nothing of this machine can be under the folder here.
 clean_up() {
   if ((keep == 0)); then rm -rf --one-file-system "$dir"; fi
