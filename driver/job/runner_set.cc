@@ -26,8 +26,8 @@ std::string RunnerSet::RemoveExecutor(const std::string& executor) {
   const auto it = executors_.find(executor);
   if (it == executors_.end()) return {};
   std::string runner = it->second.runner;
+  if (it->second.up) ++total_failures_;  // one that was only asked for is no runner lost
   executors_.erase(it);
-  if (!runner.empty()) ++total_failures_;
   return runner;
 }
 

@@ -234,5 +234,16 @@ TEST(JobFailures, AFinishedSplitKeepsAnOwnerWhileABatchReadsIt) {
   EXPECT_THAT(Of<SendRoute>(job.Step(RunnerUp{job.runners[1], ""})).at(0).route->splits, SizeIs(2));  // s1 and s2
 }
 
+TEST(RunnerSet, AnExecutorThatDiesIsOneRunnerLost) {
+  RunnerSet runners("j-1", 1);
+  runners.AddExecutor(0, "e1");
+  const std::string runner = runners.TakeDue(0).at(0).runner;
+  ASSERT_TRUE(runners.MarkUp(0, runner, ""));
+  runners.MarkLost(1, runner);                        // its stream broke first
+  ASSERT_EQ(runners.TakeDue(10'000'000).size(), 1U);  // asked of an executor that is gone
+  runners.RemoveExecutor("e1");
+  EXPECT_EQ(runners.total_failures(), 1U);
+}
+
 }  // namespace
 }  // namespace millrace
