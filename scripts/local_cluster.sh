@@ -170,7 +170,8 @@ connected() {
 all_connected() {
   local name
   for name in driver $(executor_names); do
-    pid_of "$name" > /dev/null && continue
+    # By the pid alone: a child that has not reached its exec yet has not its command line either, and has not ended.
+    is_gone "$(cat "$dir/$name.pid")" || continue
     tail -n 5 "$dir/$name.log" >&2
     fail "$name ended; its log is $dir/$name.log"
   done
