@@ -34,6 +34,10 @@ void TaskRun::Block(std::uint32_t shuffle, std::uint32_t partition, std::string 
 
 void TaskRun::Rows(std::uint32_t sink, std::span<const engine::SinkRow> rows) { rows_[sink].Append(rows); }
 
+void TaskRun::Count(std::uint32_t op, std::string_view counter, std::uint64_t add) {
+  counts_[{op, std::string(counter)}] += add;
+}
+
 std::optional<TaskError> TaskRun::Guard(const std::function<void()>& call) {
   const ActiveTask active(&current_operator_, ref_.batch);
   try {

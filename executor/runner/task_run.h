@@ -46,10 +46,14 @@ class TaskRun final : private engine::TaskOutput {
   std::vector<std::shared_ptr<const millrace::Block>> TakeBlocks() { return std::move(blocks_); }
   const RowBuffer& rows(std::uint32_t sink) { return rows_[sink]; }
   const runner::TaskRef& ref() const { return ref_; }
+  // What the operators counted, by operator and name.
+  using Counts = std::map<std::pair<std::uint32_t, std::string>, std::uint64_t>;
+  const Counts& counts() const { return counts_; }
 
  private:
   void Block(std::uint32_t shuffle, std::uint32_t partition, std::string data, std::uint64_t records) override;
   void Rows(std::uint32_t sink, std::span<const engine::SinkRow> rows) override;
+  void Count(std::uint32_t op, std::string_view counter, std::uint64_t add) override;
   std::optional<TaskError> Guard(const std::function<void()>& call);
 
   const runner::TaskRef ref_;
@@ -58,6 +62,7 @@ class TaskRun final : private engine::TaskOutput {
   std::unique_ptr<engine::Task> task_;
   std::vector<std::shared_ptr<const millrace::Block>> blocks_;
   std::map<std::uint32_t, RowBuffer> rows_;
+  Counts counts_;
 };
 
 }  // namespace millrace

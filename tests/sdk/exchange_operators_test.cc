@@ -267,6 +267,7 @@ TEST(ExchangeOperatorsTest, DamagedBlocksAreErrors) {
   const std::string good = job.blocks(2, 0).at(0).data;
   struct Nowhere : engine::TaskOutput {
     void Block(std::uint32_t, std::uint32_t, std::string, std::uint64_t) override {}
+    void Count(std::uint32_t, std::string_view, std::uint64_t) override {}
     void Rows(std::uint32_t, std::span<const engine::SinkRow>) override {}
   } output;
   engine::TaskContext context;

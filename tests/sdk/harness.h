@@ -83,6 +83,8 @@ class Harness {
     std::sort(sorted.begin(), sorted.end());
     return sorted;
   }
+  // What an operator has counted under a name, in all batches.
+  std::uint64_t count(std::uint32_t op, const std::string& counter) { return counts_[{op, counter}]; }
   // The blocks that went to one partition of a shuffle, in the order in which they are merged.
   const std::vector<HarnessBlock>& blocks(std::uint32_t shuffle, std::uint32_t partition) {
     return blocks_[{shuffle, partition}];
@@ -103,6 +105,9 @@ class Harness {
       EXPECT_FALSE(finished);
       EXPECT_TRUE(written.emplace(shuffle, to).second) << "block " << shuffle << "/" << to << " given twice";
       harness->blocks_[{shuffle, to}].push_back({std::move(data), records});
+    }
+    void Count(std::uint32_t op, std::string_view counter, std::uint64_t add) override {
+      harness->counts_[{op, std::string(counter)}] += add;
     }
     void Rows(std::uint32_t sink, std::span<const engine::SinkRow> rows) override {
       EXPECT_FALSE(finished);
@@ -156,6 +161,14 @@ class Harness {
     context.partition = partition;
     context.fence = 7;
     context.current_operator = &running->current;
+    if (stage.stateful) {
+      auto& state = states_[{stage.id, partition}];
+      if (state == nullptr) {
+        state = program_->NewState(stage.id, partition, nullptr);
+        state->Loaded();
+      }
+      context.state = state.get();
+    }
     running->task = program_->NewTask(context, *running);
     feed(*running->task);  // feeds, finishes, and gives the input's memory back
     running->finished = true;
@@ -192,6 +205,8 @@ class Harness {
   std::unique_ptr<engine::Program> program_;
   std::map<std::uint32_t, std::vector<Split>> input_;
   std::vector<bool> ran_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::unique_ptr<engine::State>> states_;  // by stage and partition
+  std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> counts_;
   std::map<std::uint32_t, std::vector<HarnessRow>> rows_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<HarnessBlock>> blocks_;
 };

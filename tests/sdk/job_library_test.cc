@@ -66,7 +66,7 @@ std::string NoteOf(const std::string& path) {
 }
 
 TEST(JobLibraryTest, HasANote) {
-  EXPECT_EQ(NoteOf(kExamples + "word_count.so"), "abi=1;sdk=0.1.0;compiler=g++ " __VERSION__ ";job=word_count");
+  EXPECT_EQ(NoteOf(kExamples + "word_count.so"), "abi=2;sdk=0.1.0;compiler=g++ " __VERSION__ ";job=word_count");
   EXPECT_EQ(NoteOf(kJobs + "not_a_job.so"), "");
 }
 
@@ -99,6 +99,7 @@ TEST(JobLibraryTest, PlanErrorsComeAcrossTheBoundary) {
 
 struct Nowhere : engine::TaskOutput {
   void Block(std::uint32_t, std::uint32_t, std::string, std::uint64_t) override {}
+  void Count(std::uint32_t, std::string_view, std::uint64_t) override {}
   void Rows(std::uint32_t, std::span<const engine::SinkRow>) override {}
 };
 

@@ -11,6 +11,7 @@ namespace {
 
 struct Nowhere : engine::TaskOutput {
   void Block(std::uint32_t, std::uint32_t, std::string, std::uint64_t) override {}
+  void Count(std::uint32_t, std::string_view, std::uint64_t) override {}
   void Rows(std::uint32_t, std::span<const engine::SinkRow>) override {}
 };
 

@@ -106,6 +106,7 @@ TEST(SourcesTest, KafkaRecordsHaveEverything) {
   struct Output : engine::TaskOutput {
     std::string text;
     void Block(std::uint32_t, std::uint32_t, std::string, std::uint64_t) override {}
+    void Count(std::uint32_t, std::string_view, std::uint64_t) override {}
     void Rows(std::uint32_t, std::span<const engine::SinkRow> rows) override { text = rows[0].value; }
   } output;
   const engine::Header header{"trace", "x"};

@@ -66,6 +66,30 @@ class JobContext {
     return *this;
   }
 
+  // How often the state of the job's operators is checkpointed; rounded up to whole batches. 10 s unless set. A lost
+  // partition is restored from its last checkpoint, and the batches since are computed again.
+  JobContext& CheckpointInterval(std::chrono::microseconds interval) {
+    if (interval.count() < 1) throw std::invalid_argument("CheckpointInterval: pass at least one batch interval");
+    graph_->set_checkpoint_us(interval.count());
+    return *this;
+  }
+
+  // Where state lives: in memory (the default), or in RocksDB, for state larger than the memory budget.
+  JobContext& State(engine::StateBackend backend) {
+    graph_->set_backend(backend);
+    return *this;
+  }
+
+  // In how many groups the keys of stateful operators are divided, 1 to 32768; 128 unless set. A group is what can
+  // move, so an operator cannot have more partitions. Fixed for the life of the job's state.
+  JobContext& KeyGroups(std::int64_t groups) {
+    if (groups < 1 || groups > 32'768) {
+      throw std::invalid_argument(detail::Cat("KeyGroups: ", groups, " groups are not possible; pass 1 to 32768"));
+    }
+    graph_->set_key_groups(static_cast<std::uint32_t>(groups));
+    return *this;
+  }
+
   // An argument given at submit (`--arg topic=clicks`); without a default it must be given. Read as the type of the
   // default: a text, a number, a bool, a time ("250ms", "5s"). An argument that the body never asks for is refused: it
   // is most often misspelt.

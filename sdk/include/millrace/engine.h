@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -20,7 +21,7 @@
 
 namespace millrace::engine {
 
-inline constexpr std::uint32_t kAbiVersion = 1;
+inline constexpr std::uint32_t kAbiVersion = 2;
 inline constexpr std::string_view kSdkVersion = "0.1.0";
 
 // Records travel in chunks of at most this many, so that a chain of operators costs one indirect call a chunk.
@@ -61,6 +62,63 @@ class TaskOutput {
   virtual void Block(std::uint32_t shuffle, std::uint32_t partition, std::string data, std::uint64_t records) = 0;
   // Rows for a connector sink, in order. The runner holds them until the batch may commit.
   virtual void Rows(std::uint32_t sink, std::span<const SinkRow> rows) = 0;
+  // Adds to a counter of an operator: "bad_records", "late_records", or a name of the job's own. Counts of an attempt
+  // that fails are dropped.
+  virtual void Count(std::uint32_t op, std::string_view counter, std::uint64_t add) = 0;
+};
+
+// ---- state ----
+//
+// What operators remember from one batch to the next. It belongs to a partition of a stage that begins with a shuffle,
+// and moves with it. It is data at every moment: entries of a key and a value, both bytes. A key is
+//
+//   uid of the operator, 0, name of the state, 0, key group (2 bytes, big endian), encoded key
+//
+// where the uid is the author's, or "#" and the operator's id. A checkpoint is a set of such entries; so state can be
+// moved between the two backends, to another number of partitions (by key group), and into a changed job (by uid).
+//
+// In memory: the library holds the entries in its own typed tables. The runner loads them by Load and Loaded, and takes
+// what has changed by TakeChanges. On disk (RocksDB): the entries are in a StateStore; the library reads and writes
+// them there, and keeps no more than the entries of one batch.
+
+// Entries on disk, ordered by their keys' bytes. Implemented by the runner. One thread at a time. What a task writes is
+// seen by its own reads at once, and becomes part of the state when its Finish has returned; the writes of a task that
+// throws are dropped. Errors (disk full, damage) are thrown as std::runtime_error and fail the attempt.
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+  // False: there is none.
+  virtual bool Get(std::string_view key, std::string& value) = 0;
+  virtual void Put(std::string_view key, std::string_view value) = 0;
+  virtual void Delete(std::string_view key) = 0;
+  // Entries with from <= key < to (`to` empty: to the end), ascending, until `visit` gives false. `visit` must not
+  // write; what it is given lives until it returns.
+  virtual void Scan(std::string_view from, std::string_view to,
+                    const std::function<bool(std::string_view key, std::string_view value)>& visit) = 0;
+};
+
+// Receives changes of entries; each key at most once, in any order. Implemented by the runner.
+class StateChanges {
+ public:
+  virtual ~StateChanges() = default;
+  virtual void Put(std::string_view key, std::string_view value) = 0;
+  virtual void Delete(std::string_view key) = 0;
+};
+
+// The state of all operators of one stage partition. Made by Program::NewState, handed to each of the partition's tasks
+// in batch order, used by one thread at a time. After a task has thrown it is only good for destruction: the partition
+// is then restored from its last checkpoint.
+class State {
+ public:
+  virtual ~State() = default;
+  // Restoring, in memory only: every entry once, in ascending order of keys.
+  virtual void Load(std::string_view key, std::string_view value) = 0;
+  // Restoring is over (or there was nothing to restore); called once before the first task, with either backend.
+  virtual void Loaded() = 0;
+  // In memory only, between tasks: every entry that has changed since the last call, or since Loaded.
+  virtual void TakeChanges(StateChanges& changes) = 0;
+  // How much memory it takes, roughly.
+  virtual std::uint64_t bytes() const = 0;
 };
 
 // What a task is, fixed for its life.
@@ -72,6 +130,7 @@ struct TaskContext {
   std::uint32_t partition = 0;
   std::uint32_t attempt = 0;
   std::uint64_t fence = 0;  // grows with every new owner of this partition: for sinks of one's own
+  State* state = nullptr;   // of a stateful stage: what Program::NewState gave for this stage and partition
   // The operator whose user code runs now; written by the library before each chunk, read by the runner's crash
   // handler.
   volatile std::uint32_t* current_operator = nullptr;
@@ -88,6 +147,13 @@ class Task {
   virtual void Finish() = 0;
   // Runs a ForEachBatch function on what the task collected for it. After Finish, after the batch's plan is durable.
   virtual void RunFunction(std::uint32_t sink) = 0;
+};
+
+// What becomes of a record for which an operator's function throws.
+enum class BadRecords : std::uint32_t {
+  kFail = 0,        // the attempt fails, and after some attempts the job
+  kSkip = 1,        // it is left out and counted ("bad_records")
+  kDeadLetter = 2,  // counted, and handed to the consumers of the operator's side output
 };
 
 enum class OperatorKind : std::uint32_t { kSource = 1, kNarrow = 2, kShuffle = 3, kSink = 4 };
@@ -107,6 +173,16 @@ struct OperatorDescription {
   bool replayable = true;        // sources
   std::uint32_t partitions = 0;  // shuffles
   bool combine = false;          // shuffles
+  bool side = false;             // consumes the side output of its only input: bad records
+  BadRecords bad_records = BadRecords::kFail;
+  // Batches between two results: the operator gives records only in batches whose number is a multiple of it, and
+  // consumes those of its inputs' period.
+  std::uint32_t period = 1;
+  std::uint32_t input_period = 1;
+  std::uint32_t window = 0;      // batches that a window covers; 0: none
+  bool stateful = false;         // shuffles alone: it keeps state from batch to batch
+  std::uint32_t key_groups = 0;  // of a stateful operator; its partitions are ranges of them
+  std::string state;             // what it keeps, for people and for the comparison with older versions of the job
 };
 
 struct StageDescription {
@@ -117,11 +193,17 @@ struct StageDescription {
   std::vector<std::uint32_t> shuffles;
   std::vector<std::uint32_t> sinks;
   bool runs_empty = false;
+  bool stateful = false;  // its root keeps state: it runs in every batch, and its partitions have a State each
 };
+
+enum class StateBackend : std::uint32_t { kMemory = 0, kRocksDb = 1 };
 
 struct GraphDescription {
   std::string name;
   std::uint64_t batch_interval_us = 0;
+  std::uint64_t checkpoint_interval_us = 0;  // of state; 0: nothing keeps any
+  StateBackend state_backend = StateBackend::kMemory;
+  std::uint32_t key_groups = 128;
   std::vector<OperatorDescription> operators;
   std::vector<StageDescription> stages;
 };
@@ -132,6 +214,9 @@ class Program {
   virtual const GraphDescription& description() const = 0;
   // Thread-safe. `output` and the memory behind context.current_operator outlive the task.
   virtual std::unique_ptr<Task> NewTask(const TaskContext& context, TaskOutput& output) const = 0;
+  // The empty state of a partition of a stateful stage. `store` null: in memory; else it outlives the state.
+  // Thread-safe.
+  virtual std::unique_ptr<State> NewState(std::uint32_t stage, std::uint32_t partition, StateStore* store) const = 0;
 };
 
 // What submit gives a job body.
@@ -147,7 +232,7 @@ using CreateProgram = std::unique_ptr<Program> (*)(const JobParameters& paramete
 inline constexpr const char* kEntryPoint = "millrace_create_program_v1";
 
 // Every job library carries an ELF note, read before anything in it runs: section kNoteSection, owner "Millrace", type
-// 1, and as description a text "abi=1;sdk=0.1.0;compiler=…;job=wordcount".
+// 1, and as description a text "abi=2;sdk=0.1.0;compiler=…;job=wordcount".
 inline constexpr const char* kNoteSection = ".note.millrace";
 inline constexpr const char* kNoteOwner = "Millrace";
 inline constexpr std::uint32_t kNoteType = 1;

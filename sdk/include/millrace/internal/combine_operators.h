@@ -96,7 +96,7 @@ class CombineWriter : public Consumer<typename Policy::Record> {
     const engine::OperatorDescription& description = *this->setup().description;
     PartitionBlocks blocks(description.partitions);
     for (const typename Table::Entry& entry : table_.entries()) {
-      blocks.Add(PartitionOf(entry.hash, description.partitions), entry.key, entry.value);
+      blocks.Add(PartitionOf(entry.hash, description), entry.key, entry.value);
     }
     table_.Release();
     blocks.Give(description.id, *this->setup().output);

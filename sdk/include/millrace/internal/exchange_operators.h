@@ -21,7 +21,8 @@ class GroupWriter : public Consumer<std::pair<K, V>> {
 
   void Push(std::span<const std::pair<K, V>> chunk) override {
     this->Enter();
-    for (const auto& [key, value] : chunk) blocks_.Add(PartitionOf(HashOf(key), blocks_.partitions()), key, value);
+    for (const auto& [key, value] : chunk)
+      blocks_.Add(PartitionOf(HashOf(key), *this->setup().description), key, value);
   }
   void Finish() override { blocks_.Give(this->setup().description->id, *this->setup().output); }
 

@@ -18,18 +18,25 @@
 
 #include "millrace/engine.h"
 #include "millrace/internal/operator.h"
+#include "millrace/internal/state.h"
 #include "millrace/internal/text.h"
 #include "millrace/internal/type_name.h"
 
 namespace millrace::detail {
 
 using OperatorFactory = std::function<std::unique_ptr<Operator>(const OperatorSetup&)>;
+using StateFactory = std::function<std::unique_ptr<OperatorState>(const StateSetup&)>;
 
 struct Node {
   engine::OperatorDescription description;
   bool runs_empty = false;      // its stage must run although no record came
   OperatorFactory make;         // for the stage that it is in; of a shuffle: the root of the stage after it
   OperatorFactory make_writer;  // of a shuffle: the end of the stages before it
+  StateFactory make_state;      // of a stateful shuffle
+  bool one_by_one = false;      // the source records of its stage must be pushed one at a time
+  // Of a windowed operator; the planner turns them into batches. `window_us` 0: no window; `slide_us` 0: as its input.
+  std::int64_t window_us = 0;
+  std::int64_t slide_us = 0;
 };
 
 inline constexpr std::int64_t kMaxPartitions = 65536;
@@ -66,15 +73,33 @@ class Graph {
     return description;
   }
 
+  // For everything else that may be said of an operator after it was added.
+  Node& ChangeNode(std::uint32_t id) {
+    Change(id);
+    return nodes_[id];
+  }
+
   void Close() { closed_ = true; }
   const std::vector<Node>& nodes() const { return nodes_; }
+  // For the planner, before the graph is shared.
+  std::vector<Node>& mutable_nodes() { return nodes_; }
 
   std::uint32_t default_partitions() const { return default_partitions_; }
   void set_default_partitions(std::uint32_t partitions) { default_partitions_ = partitions; }
 
+  std::uint32_t key_groups() const { return key_groups_; }
+  void set_key_groups(std::uint32_t groups) { key_groups_ = groups; }
+  engine::StateBackend backend() const { return backend_; }
+  void set_backend(engine::StateBackend backend) { backend_ = backend; }
+  std::int64_t checkpoint_us() const { return checkpoint_us_; }
+  void set_checkpoint_us(std::int64_t us) { checkpoint_us_ = us; }
+
  private:
   std::vector<Node> nodes_;
   std::uint32_t default_partitions_ = 4;
+  std::uint32_t key_groups_ = 128;
+  engine::StateBackend backend_ = engine::StateBackend::kMemory;
+  std::int64_t checkpoint_us_ = 0;  // 0: not set
   bool closed_ = false;
 };
 
@@ -89,6 +114,18 @@ Node NewNode(engine::OperatorKind kind, std::string_view name, std::vector<std::
   node.description.output_type = TypeName<T>();
   node.description.location = LocationOf(where);
   return node;
+}
+
+// Turns a shuffle into one that keeps a State, which its operators find with StateAs<State>(). `kept` says what, for
+// people and for the comparison with an older version of the job: "UpdateStateByKey of std::string to int".
+template <class State, class... Args>
+void KeepState(Node& node, std::string kept, Args... args) {
+  node.description.stateful = true;
+  node.description.state = std::move(kept);
+  node.runs_empty = true;
+  node.make_state = [... args = std::move(args)](const StateSetup& setup) {
+    return std::make_unique<State>(setup, args...);
+  };
 }
 
 // Operator types differ in what their constructors take after the setup.

@@ -20,12 +20,27 @@
 
 namespace millrace::detail {
 
+class OperatorState;
+
+// What the operators of one task tell each other beside the records.
+struct TaskShared {
+  // The records of the source that are on their way now: a stage that must know which one went bad pushes them one by
+  // one.
+  std::span<const engine::SourceRecord> source;
+  bool one_by_one = false;
+  // Event time that this task has seen, microseconds since the Unix epoch; no record after it is older. Written by the
+  // operator that assigns timestamps, or by a root that has merged those of its inputs; read by writers at Finish.
+  std::int64_t watermark_us = INT64_MIN;
+};
+
 // What an operator is given when its task begins. All of it outlives the operator.
 struct OperatorSetup {
   const engine::OperatorDescription* description;
   const engine::TaskContext* task;
   engine::TaskOutput* output;
   volatile std::uint32_t* current;  // where the id of the running operator is noted for the crash handler
+  OperatorState* state = nullptr;   // of a stateful root
+  TaskShared* shared = nullptr;
 };
 
 class Operator {
@@ -37,6 +52,8 @@ class Operator {
 
   // Adds a consumer of this operator's output. The graph is typed, so it is a Consumer of the right type.
   virtual void Attach(Operator& /*consumer*/) { Impossible("has no output"); }
+  // The same for its side output: its bad records.
+  virtual void AttachSide(Operator& /*consumer*/) { Impossible("has no side output"); }
   // Input of a source root, and of a shuffle root.
   virtual void Records(std::span<const engine::SourceRecord> /*records*/) { Impossible("reads no source"); }
   virtual void Block(std::string_view /*data*/) { Impossible("reads no shuffle"); }
@@ -48,6 +65,12 @@ class Operator {
   // Notes that user code of this operator runs from here on.
   void Enter() const { *setup_.current = id_; }
   const OperatorSetup& setup() const { return setup_; }
+  // Does the operator give a result in this batch?
+  bool Fires() const { return setup_.task->batch % setup_.description->period == 0; }
+  template <class S>
+  S& StateAs() const {
+    return static_cast<S&>(*setup_.state);
+  }
 
  private:
   [[noreturn]] void Impossible(const char* what) const {

@@ -47,10 +47,58 @@ inline void CheckUids(const std::vector<Node>& nodes) {
   }
 }
 
+inline constexpr std::int64_t kDefaultCheckpointUs = 10'000'000;
+
+// Turns the lengths and slides of windows into batches, and gives every operator its period.
+inline void ResolvePeriods(std::vector<Node>& nodes, std::int64_t interval_us) {
+  const auto ms = [](std::int64_t us) { return us % 1000 == 0 ? Cat(us / 1000, " ms") : Cat(us, " us"); };
+  for (Node& node : nodes) {
+    engine::OperatorDescription& op = node.description;
+    for (std::size_t i = 0; i < op.inputs.size(); ++i) {
+      const engine::OperatorDescription& input = nodes[op.inputs[i]].description;
+      if (i == 0) op.input_period = input.period;
+      if (input.period == op.input_period) continue;
+      Refuse(op, Cat("its inputs give results every ", ms(op.input_period * interval_us), " and every ",
+                     ms(input.period * interval_us), " (", input.name, " at ", input.location,
+                     "); give both the same slide, for example with Window"));
+    }
+    op.period = op.input_period;
+    const std::int64_t unit = op.input_period * interval_us;
+    const auto check = [&](std::string_view what, std::int64_t us) {
+      if (us > 0 && us % unit == 0) return;
+      Refuse(op, Cat("its ", what, " of ", ms(us), " is not a multiple of ", ms(unit), ", the slide of ",
+                     nodes[op.inputs[0]].description.name, "; pass a multiple"));
+    };
+    if (node.slide_us != 0) check("slide", node.slide_us);
+    if (node.slide_us != 0) op.period = static_cast<std::uint32_t>(node.slide_us / interval_us);
+    if (node.window_us != 0) check("window", node.window_us);
+    op.window = static_cast<std::uint32_t>(node.window_us / interval_us);
+  }
+}
+
+inline void CheckState(std::vector<Node>& nodes, std::uint32_t key_groups) {
+  for (Node& node : nodes) {
+    engine::OperatorDescription& op = node.description;
+    if (!op.stateful) continue;
+    op.key_groups = key_groups;
+    if (op.partitions <= key_groups) continue;
+    Refuse(op, Cat("it keeps state in ", key_groups, " key groups and cannot have ", op.partitions,
+                   " partitions; pass fewer, or more groups with ctx.KeyGroups, before the job first runs"));
+  }
+}
+
+// Every so many microseconds, a multiple of the batch interval; 0 when nothing keeps state.
+inline std::uint64_t CheckpointInterval(const Graph& graph, std::int64_t interval_us) {
+  bool stateful = false;
+  for (const Node& node : graph.nodes()) stateful = stateful || node.description.stateful;
+  if (!stateful) return 0;
+  const std::int64_t wanted = graph.checkpoint_us() != 0 ? graph.checkpoint_us() : kDefaultCheckpointUs;
+  return static_cast<std::uint64_t>((wanted + interval_us - 1) / interval_us * interval_us);
+}
+
 // `interval_us` 0: not set.
 inline std::unique_ptr<engine::Program> MakeProgram(const std::shared_ptr<Graph>& graph, const std::string& name,
                                                     std::int64_t interval_us) {
-  graph->Close();
   CheckJobName(name);
   if (interval_us == 0) {
     throw std::invalid_argument(
@@ -58,9 +106,15 @@ inline std::unique_ptr<engine::Program> MakeProgram(const std::shared_ptr<Graph>
   }
   CheckBatchInterval(interval_us);
   CheckUids(graph->nodes());
+  ResolvePeriods(graph->mutable_nodes(), interval_us);
+  CheckState(graph->mutable_nodes(), graph->key_groups());
+  graph->Close();
   engine::GraphDescription description;
   description.name = name;
   description.batch_interval_us = static_cast<std::uint64_t>(interval_us);
+  description.checkpoint_interval_us = CheckpointInterval(*graph, interval_us);
+  description.state_backend = graph->backend();
+  description.key_groups = graph->key_groups();
   description.stages = CutStages(graph->nodes());
   for (const Node& node : graph->nodes()) description.operators.push_back(node.description);
   return std::make_unique<StreamProgram>(graph, std::move(description));

@@ -12,12 +12,19 @@
 
 #include "millrace/codec.h"
 #include "millrace/engine.h"
+#include "millrace/internal/state.h"
 
 namespace millrace::detail {
 
 // Which of `partitions` a hash belongs to: by its high bits, since hash tables use the low ones.
 inline std::uint32_t PartitionOf(std::uint64_t hash, std::uint32_t partitions) {
   return static_cast<std::uint32_t>(((hash >> 32) * partitions) >> 32);
+}
+
+// The same for a shuffle as it is described: a stateful one goes by key groups.
+inline std::uint32_t PartitionOf(std::uint64_t hash, const engine::OperatorDescription& shuffle) {
+  if (shuffle.key_groups == 0) return PartitionOf(hash, shuffle.partitions);
+  return PartitionOfGroup(KeyGroupOf(hash, shuffle.key_groups), shuffle.key_groups, shuffle.partitions);
 }
 
 class PartitionBlocks {

@@ -33,6 +33,7 @@ inline engine::StageDescription CutStage(const std::vector<Node>& nodes, const s
   stage.partitions = nodes[root].description.partitions;
   stage.operators.push_back(root);
   stage.runs_empty = nodes[root].runs_empty;
+  stage.stateful = nodes[root].description.stateful;
   std::vector<bool> inside(nodes.size(), false);
   inside[root] = true;
   for (std::uint32_t id = root + 1; id < nodes.size(); ++id) {
