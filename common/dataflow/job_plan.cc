@@ -20,6 +20,14 @@ const StagePlan* JobPlan::StageOfSource(std::uint32_t source) const {
   return nullptr;
 }
 
+void MarkKeptStages(JobPlan& plan) {
+  for (StagePlan& stage : plan.stages) stage.kept = stage.stateful;
+  for (std::size_t i = plan.stages.size(); i-- > 0;) {  // a stage comes after those that feed it
+    if (!plan.stages[i].kept) continue;
+    for (const std::uint32_t up : plan.stages[i].upstream) plan.stages[up].kept = true;
+  }
+}
+
 bool RangeRuns(const StagePlan& stage, const Range& range) { return range.records > 0 || stage.runs_empty; }
 
 std::vector<bool> RunningStages(const JobPlan& plan, std::span<const Range> ranges) {

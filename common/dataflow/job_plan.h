@@ -30,6 +30,8 @@ struct StagePlan {
   std::vector<std::uint32_t> sinks;
   std::vector<std::uint32_t> upstream;  // stages that write its root (shuffle roots only)
   bool runs_empty = false;
+  bool stateful = false;
+  bool kept = false;  // stateful, or feeds what is: its batches since the last checkpoint may be needed again
 };
 
 struct JobPlan {
@@ -38,11 +40,16 @@ struct JobPlan {
   std::uint64_t fingerprint = 0;
   std::vector<SourcePlan> sources;
   std::vector<StagePlan> stages;             // upstream first
+  std::int64_t checkpoint_interval_us = 0;   // 0: no stage keeps state
   std::vector<std::string> operator_labels;  // by operator id: "Map at job.cc:12", for error messages
 
   std::string Label(std::uint32_t op) const;
   const StagePlan* StageOfSource(std::uint32_t source) const;
+  bool stateful() const { return checkpoint_interval_us > 0; }
 };
+
+// Sets `kept` of all stages from `stateful`.
+void MarkKeptStages(JobPlan& plan);
 
 // Which stages have tasks in a batch with these ranges; by stage id.
 std::vector<bool> RunningStages(const JobPlan& plan, std::span<const Range> ranges);

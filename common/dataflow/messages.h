@@ -5,7 +5,10 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace millrace {
@@ -58,6 +61,24 @@ struct BatchWork {
   std::vector<Go> go;
   Cut cut;
   std::uint64_t committed = 0;
+  std::optional<std::uint64_t> checkpointed;
+  std::uint64_t checkpoint = 0;  // 0: none
+  std::vector<std::string> garbage;
+};
+
+struct StateFile {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::uint64_t entries = 0;
+  bool base = false;
+  bool operator==(const StateFile&) const = default;
+};
+using StateChain = std::vector<StateFile>;  // oldest first
+using StateChains = std::map<TaskKey, StateChain>;
+
+struct StateReport {
+  std::uint64_t batch = 0;
+  StateChains chains;
 };
 
 struct Peer {
@@ -81,6 +102,8 @@ struct Route {
   std::vector<Peer> peers;
   std::vector<SplitOwner> splits;
   std::vector<PartitionOwner> partitions;
+  std::uint64_t checkpoint = 0;
+  StateChains state;
 };
 
 struct RangeReport {
@@ -88,10 +111,14 @@ struct RangeReport {
   std::vector<Range> ranges;
 };
 
+// By operator and name.
+using Counts = std::map<std::pair<std::uint32_t, std::string>, std::uint64_t>;
+
 struct BatchDone {
   std::uint64_t batch = 0;
   std::vector<TaskKey> tasks;
   std::uint64_t lost_records = 0;
+  std::map<TaskKey, Counts> counts = {};
 };
 
 struct TaskFailure {

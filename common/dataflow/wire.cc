@@ -44,6 +44,7 @@ absl::StatusOr<StagePlan> ReadStage(const v1::Plan& plan, int i, const JobPlan& 
   stage.root = in.root();
   stage.reads_source = root.kind() == v1::OPERATOR_KIND_SOURCE;
   stage.runs_empty = in.runs_empty();
+  stage.stateful = in.stateful();
   stage.shuffles.assign(in.shuffles().begin(), in.shuffles().end());
   stage.sinks.assign(in.sinks().begin(), in.sinks().end());
   if (stage.reads_source) return stage;
@@ -67,6 +68,7 @@ absl::StatusOr<JobPlan> FromProto(const v1::Plan& in) {
   plan.name = in.name();
   plan.batch_interval_us = static_cast<std::int64_t>(in.batch_interval_us());
   plan.fingerprint = in.fingerprint();
+  plan.checkpoint_interval_us = static_cast<std::int64_t>(in.checkpoint_interval_us());
   for (const v1::Operator& op : in.operators()) {
     plan.operator_labels.push_back(
         Concat(op.name(), op.uid().empty() ? "" : " '" + op.uid() + "'", " at ", op.location()));
@@ -78,8 +80,14 @@ absl::StatusOr<JobPlan> FromProto(const v1::Plan& in) {
   for (int i = 0; i < in.stages_size(); ++i) {
     MR_ASSIGN_OR_RETURN(StagePlan stage, ReadStage(in, i, plan));
     has_sink = has_sink || !stage.sinks.empty();
+    if (stage.stateful && (stage.reads_source || !stage.runs_empty || !plan.stateful())) {
+      return InvalidArgument("plan: stage ", i,
+                             " keeps state, but reads a source, does not run in every batch, or is never "
+                             "checkpointed");
+    }
     plan.stages.push_back(std::move(stage));
   }
+  MarkKeptStages(plan);
   std::erase_if(plan.sources, [&](const SourcePlan& s) { return plan.StageOfSource(s.op) == nullptr; });
   if (!has_sink)
     return InvalidArgument("plan: the job has no output; end a stream with Print, ForEachBatch, ToKafka or ToFiles");
@@ -87,8 +95,35 @@ absl::StatusOr<JobPlan> FromProto(const v1::Plan& in) {
   return plan;
 }
 
+namespace {
+
+void WriteChain(TaskKey task, const StateChain& files, v1::StateChain* out) {
+  out->mutable_task()->set_stage(task.stage);
+  out->mutable_task()->set_partition(task.partition);
+  for (const StateFile& file : files) {
+    auto* f = out->add_files();
+    f->set_name(file.name);
+    f->set_bytes(file.bytes);
+    f->set_entries(file.entries);
+    f->set_base(file.base);
+  }
+}
+
+StateChains ReadChains(const google::protobuf::RepeatedPtrField<v1::StateChain>& in) {
+  StateChains chains;
+  for (const v1::StateChain& chain : in) {
+    StateChain& files = chains[{chain.task().stage(), chain.task().partition()}];
+    for (const auto& file : chain.files()) files.push_back({file.name(), file.bytes(), file.entries(), file.base()});
+  }
+  return chains;
+}
+
+}  // namespace
+
 void ToProto(const Route& route, v1::Route* out) {
   out->set_version(route.version);
+  out->set_checkpoint(route.checkpoint);
+  for (const auto& [task, files] : route.state) WriteChain(task, files, out->add_state());
   for (const Peer& peer : route.peers) {
     auto* p = out->add_peers();
     p->set_runner_id(peer.runner);
@@ -112,6 +147,8 @@ void ToProto(const Route& route, v1::Route* out) {
 absl::StatusOr<Route> FromProto(const v1::Route& in) {
   Route route;
   route.version = in.version();
+  route.checkpoint = in.checkpoint();
+  route.state = ReadChains(in.state());
   for (const auto& p : in.peers()) route.peers.push_back({p.runner_id(), p.block_address()});
   const auto valid = [&](std::uint32_t peer) { return peer < route.peers.size(); };
   for (const auto& s : in.splits()) {
@@ -143,6 +180,9 @@ Range FromProto(const v1::Range& in) {
 void ToProto(const BatchWork& work, v1::BatchWork* out) {
   out->set_route_version(work.route_version);
   out->set_committed(work.committed);
+  if (work.checkpointed) out->set_checkpointed(*work.checkpointed);
+  out->set_checkpoint(work.checkpoint);
+  out->mutable_garbage()->Assign(work.garbage.begin(), work.garbage.end());
   for (const Go& go : work.go) {
     auto* g = out->add_go();
     g->set_batch(go.batch);
@@ -169,6 +209,9 @@ BatchWork FromProto(const v1::BatchWork& in) {
   BatchWork work;
   work.route_version = in.route_version();
   work.committed = in.committed();
+  if (in.has_checkpointed()) work.checkpointed = in.checkpointed();
+  work.checkpoint = in.checkpoint();
+  work.garbage.assign(in.garbage().begin(), in.garbage().end());
   for (const auto& g : in.go()) {
     Go go{g.batch(), g.batch_time_us(), {}, g.ranges_hash()};
     for (const auto& range : g.ranges()) go.ranges.push_back(FromProto(range));
@@ -203,13 +246,35 @@ void ToProto(const BatchDone& done, v1::BatchDone* out) {
     t->set_stage(task.stage);
     t->set_partition(task.partition);
   }
+  for (const auto& [task, counts] : done.counts) {
+    auto* t = out->add_counts();
+    t->mutable_task()->set_stage(task.stage);
+    t->mutable_task()->set_partition(task.partition);
+    for (const auto& [counter, value] : counts) {
+      auto* c = t->add_counts();
+      c->set_operator_id(counter.first);
+      c->set_name(counter.second);
+      c->set_value(value);
+    }
+  }
 }
 
 BatchDone FromProto(const v1::BatchDone& in) {
-  BatchDone done{in.batch(), {}, in.lost_records()};
+  BatchDone done{in.batch(), {}, in.lost_records(), {}};
+  for (const auto& task : in.counts()) {
+    Counts& counts = done.counts[{task.task().stage(), task.task().partition()}];
+    for (const auto& c : task.counts()) counts[{c.operator_id(), c.name()}] = c.value();
+  }
   for (const auto& task : in.tasks()) done.tasks.push_back({task.stage(), task.partition()});
   return done;
 }
+
+void ToProto(const StateReport& report, v1::StateReport* out) {
+  out->set_batch(report.batch);
+  for (const auto& [task, files] : report.chains) WriteChain(task, files, out->add_chains());
+}
+
+StateReport FromProto(const v1::StateReport& in) { return {in.batch(), ReadChains(in.chains())}; }
 
 void ToProto(const TaskFailure& failure, v1::TaskFailure* out) {
   out->set_batch(failure.batch);

@@ -24,6 +24,8 @@ void ToProto(const RangeReport& report, v1::RangeReport* out);
 RangeReport FromProto(const v1::RangeReport& report);
 void ToProto(const BatchDone& done, v1::BatchDone* out);
 BatchDone FromProto(const v1::BatchDone& done);
+void ToProto(const StateReport& report, v1::StateReport* out);
+StateReport FromProto(const v1::StateReport& report);
 void ToProto(const TaskFailure& failure, v1::TaskFailure* out);
 TaskFailure FromProto(const v1::TaskFailure& failure);
 void ToProto(const SplitReport& report, v1::SplitReport* out);

@@ -30,6 +30,12 @@ void BatchLedger::MarkDone(std::uint64_t batch, const std::vector<TaskKey>& task
   for (const TaskKey task : tasks) it->second.waiting.erase(task);
 }
 
+void BatchLedger::AddCounts(std::uint64_t batch, const std::map<TaskKey, Counts>& counts) {
+  const auto it = pending_.find(batch);
+  if (it == pending_.end()) return;
+  for (const auto& [task, counted] : counts) it->second.counts[task] = counted;
+}
+
 int BatchLedger::CountFailure(std::uint64_t batch, TaskKey task) {
   ++retries_;
   if (auto it = pending_.find(batch); it != pending_.end()) ++it->second.figures.retries;
@@ -46,11 +52,24 @@ std::vector<BatchLedger::Committed> BatchLedger::TakeCommitted(std::int64_t now)
     if (now - p.figures.due_us > plan_.batch_interval_us) ++late_;
     history_.push_front(p.figures);
     if (history_.size() > kHistory) history_.pop_back();
-    failures_.erase(failures_.begin(), failures_.upper_bound({it->first, TaskKey{UINT32_MAX, UINT32_MAX}}));
-    committed.push_back({std::move(p.planned), p.effects});
+    if (plan_.stateful()) {
+      retained_[it->first] = p.planned;
+    } else {
+      failures_.erase(failures_.begin(), failures_.upper_bound({it->first, TaskKey{UINT32_MAX, UINT32_MAX}}));
+    }
+    Counts counts;
+    for (const auto& [task, counted] : p.counts) {
+      for (const auto& [counter, value] : counted) counts[counter] += value;
+    }
+    committed.push_back({std::move(p.planned), p.effects, std::move(counts)});
     pending_.erase(it);
   }
   return committed;
+}
+
+void BatchLedger::Release(std::uint64_t through) {
+  retained_.erase(retained_.begin(), retained_.upper_bound(through));
+  failures_.erase(failures_.begin(), failures_.upper_bound({through, TaskKey{UINT32_MAX, UINT32_MAX}}));
 }
 
 Go BatchLedger::MakeGo(const PlannedBatch& planned) {
@@ -63,6 +82,7 @@ bool BatchLedger::AwaitsJournal() const {
 
 std::vector<Go> BatchLedger::DurableGos() const {
   std::vector<Go> gos;
+  for (const auto& [batch, planned] : retained_) gos.push_back(MakeGo(planned));
   for (const auto& [batch, p] : pending_) {
     if (p.durable) gos.push_back(MakeGo(p.planned));
   }
@@ -73,14 +93,15 @@ Go BatchLedger::GoOf(std::uint64_t batch) const { return MakeGo(pending_.at(batc
 
 std::vector<PlannedBatch> BatchLedger::pending_batches() const {
   std::vector<PlannedBatch> batches;
+  for (const auto& [batch, planned] : retained_) batches.push_back(planned);
   for (const auto& [batch, p] : pending_) batches.push_back(p.planned);
   return batches;
 }
 
 std::set<SplitKey> BatchLedger::pending_splits() const {
   std::set<SplitKey> keys;
-  for (const auto& [batch, p] : pending_) {
-    for (const Range& range : p.planned.ranges) keys.insert(range.key);
+  for (const PlannedBatch& planned : pending_batches()) {
+    for (const Range& range : planned.ranges) keys.insert(range.key);
   }
   return keys;
 }

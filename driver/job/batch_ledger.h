@@ -1,5 +1,6 @@
 // Batches that are planned and not yet committed, what each still waits for, how often its tasks were tried, and the
-// figures of the last batches for the status.
+// figures of the last batches for the status. Of a job with state also the batches committed since its last checkpoint:
+// whoever restores state computes them again.
 #pragma once
 
 #include <cstdint>
@@ -37,18 +38,25 @@ class BatchLedger {
   struct Committed {
     PlannedBatch planned;
     bool effects = false;
+    Counts counts;
   };
+  // What the operators of a task counted; of each task of a batch once, however often it is computed.
+  void AddCounts(std::uint64_t batch, const std::map<TaskKey, Counts>& counts);
   // Batches that are done and whose predecessors are committed, in order; they are removed. `now` is when.
   std::vector<Committed> TakeCommitted(std::int64_t now);
+  // Committed batches up to this one are not needed any more.
+  void Release(std::uint64_t through);
+  // A committed batch that state has to be computed from again, after a restart.
+  void Retain(PlannedBatch planned) { retained_[planned.batch] = std::move(planned); }
 
   std::vector<Go> DurableGos() const;  // every batch that may run, ascending
   Go GoOf(std::uint64_t batch) const;
-  bool Contains(std::uint64_t batch) const { return pending_.contains(batch); }
+  bool Contains(std::uint64_t batch) const { return pending_.contains(batch) || retained_.contains(batch); }
   std::size_t pending() const { return pending_.size(); }
-  bool AwaitsJournal() const;  // some batch is not durable yet
-  std::vector<PlannedBatch> pending_batches() const;
-  std::set<SplitKey> pending_splits() const;  // that a pending batch reads
-  std::vector<BatchFigures> figures() const;  // newest first: pending ones, then the last committed ones
+  bool AwaitsJournal() const;                         // some batch is not durable yet
+  std::vector<PlannedBatch> pending_batches() const;  // the retained ones first
+  std::set<SplitKey> pending_splits() const;          // that one of these reads
+  std::vector<BatchFigures> figures() const;          // newest first: pending ones, then the last committed ones
   std::uint64_t late() const { return late_; }
   std::uint32_t retries() const { return retries_; }
 
@@ -58,12 +66,14 @@ class BatchLedger {
     bool effects = false;
     bool durable = false;
     std::set<TaskKey> waiting;
+    std::map<TaskKey, Counts> counts;
     BatchFigures figures;
   };
   static Go MakeGo(const PlannedBatch& planned);
 
   const JobPlan& plan_;  // outlives this
   std::map<std::uint64_t, Pending> pending_;
+  std::map<std::uint64_t, PlannedBatch> retained_;
   std::map<std::pair<std::uint64_t, TaskKey>, int> failures_;
   std::deque<BatchFigures> history_;
   std::uint64_t late_ = 0;

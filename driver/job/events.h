@@ -54,6 +54,13 @@ struct SplitsReported {
   std::string runner;
   SplitReport report;
 };
+struct StateReported {
+  std::string runner;
+  StateReport report;
+};
+struct CheckpointDurable {
+  std::uint64_t batch = 0;
+};  // answer to AppendCheckpoint
 struct PlanDurable {
   std::uint64_t batch = 0;
 };  // answer to AppendPlanned
@@ -62,8 +69,9 @@ struct StopRequested {
 };
 struct Tick {};  // JobMaster::next_wakeup has come
 
-using JobEvent = std::variant<ExecutorUp, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported,
-                              FailureReported, SplitsReported, PlanDurable, StopRequested, Tick>;
+using JobEvent =
+    std::variant<ExecutorUp, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported, FailureReported,
+                 SplitsReported, StateReported, CheckpointDurable, PlanDurable, StopRequested, Tick>;
 
 // ---- what is durable ----
 struct SplitState {
@@ -79,6 +87,12 @@ struct PlannedBatch {
   std::vector<Range> ranges;
 };
 
+// The state of every stateful partition after a batch; batch 0: there is none.
+struct Checkpoint {
+  std::uint64_t batch = 0;
+  StateChains chains;
+};
+
 struct JobSnapshot {
   std::vector<SplitState> splits;
   std::uint64_t last_batch = 0;
@@ -86,7 +100,11 @@ struct JobSnapshot {
   std::uint64_t committed = 0;
   std::uint64_t committed_records = 0;
   std::map<std::uint32_t, std::uint64_t> source_records;  // of the committed ones, by source
-  std::vector<PlannedBatch> pending;                      // planned and not committed, ascending
+  // Planned and not committed, ascending; of a job with state also what was committed since the newest checkpoint.
+  std::vector<PlannedBatch> pending;
+  Checkpoint checkpoint;  // of a job with state
+  Checkpoint checkpoint_before;
+  Counts counts;  // of the operators
 };
 
 enum class JobState { kStarting = 1, kRunning = 2, kStopping = 3, kStopped = 4, kFinished = 5, kFailed = 6 };
@@ -120,6 +138,9 @@ struct AppendSplits {
 struct AppendPlanned {
   PlannedBatch planned;
 };  // answered by PlanDurable
+struct AppendCheckpoint {
+  Checkpoint checkpoint;
+};  // answered by CheckpointDurable
 struct AppendCommitted {
   std::uint64_t batch = 0;
 };
@@ -129,6 +150,6 @@ struct EndJob {
 };
 
 using JobAction = std::variant<StartRunner, StopRunner, SendRoute, SendWork, SendEnumerate, AppendSplits, AppendPlanned,
-                               AppendCommitted, EndJob>;
+                               AppendCheckpoint, AppendCommitted, EndJob>;
 
 }  // namespace millrace

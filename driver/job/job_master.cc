@@ -37,7 +37,8 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
       runners_(std::move(job_id), epoch),
       splits_(plan_),
       route_(plan_),
-      batches_(plan_) {
+      batches_(plan_),
+      checkpoints_(plan_) {
   if (restored == nullptr) return;
   splits_.Restore(restored->splits);
   last_batch_ = restored->last_batch;
@@ -45,7 +46,14 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
   committed_ = restored->committed;
   committed_records_ = restored->committed_records;
   source_records_ = restored->source_records;
+  counts_ = restored->counts;
+  checkpoints_.Restore(restored->checkpoint, restored->checkpoint_before);
+  route_.SetCheckpoint(restored->checkpoint);
   for (const PlannedBatch& planned : restored->pending) {
+    if (planned.batch <= committed_) {
+      batches_.Retain(planned);
+      continue;
+    }
     batches_.Add(planned, planned.batch_time_us, HasEffects(plan_, planned.ranges));
     batches_.MarkDurable(planned.batch);
   }
@@ -61,6 +69,7 @@ void JobMaster::Step(std::int64_t now, const JobEvent& event, std::vector<JobAct
     StartDueRunners();
     MaybePlan();
     CommitDone();
+    MaybeCheckpoint();
     MaybeCut();
     MaybeFinish();
   }
@@ -140,9 +149,13 @@ void JobMaster::Reroute() {
 }
 
 void JobMaster::SendRouteAndWork() {
+  for (const TaskKey task : route_.TakeMoved()) checkpoints_.Forget(task);
   mending_through_ = last_batch_ + (cut_ ? 1 : 0);
   for (const std::string& runner : runners_.up()) actions_->push_back(SendRoute{runner, route_.route()});
   for (const Go& go : batches_.DurableGos()) SendGo(go);
+  if (checkpoints_.under_way() != 0) {
+    for (const std::string& runner : runners_.up()) WorkFor(runner).checkpoint = checkpoints_.under_way();
+  }
   SendCut();
 }
 
@@ -198,7 +211,7 @@ std::int64_t JobMaster::NextBatchTime() const {
 
 bool JobMaster::MayCut() const {
   return state_ == JobState::kRunning && !cut_ && !runners_.up().empty() &&
-         batches_.pending() < limits_.pending_batches_max && !splits_.AllFinished();
+         batches_.pending() < limits_.pending_batches_max && !splits_.AllFinished() && !CheckpointsLag();
 }
 
 // The next cut travels with Go. It does not wait for the journal once it is due: then the write would cost time.
@@ -261,17 +274,23 @@ void JobMaster::MaybePlan() {
 void JobMaster::On(const PlanDurable& event) {
   if (!batches_.Contains(event.batch)) return;
   batches_.MarkDurable(event.batch);
+  if (checkpoints_.Due(event.batch)) checkpoints_.Begin(event.batch);  // before anybody can have passed it
   SendGo(batches_.GoOf(event.batch));
 }
 
 void JobMaster::SendGo(const Go& go) {
   if (!AnyTaskRuns(plan_, go.ranges)) return;
-  for (const std::string& runner : runners_.up()) WorkFor(runner).go.push_back(go);
+  for (const std::string& runner : runners_.up()) {
+    BatchWork& work = WorkFor(runner);
+    work.go.push_back(go);
+    if (checkpoints_.under_way() == go.batch) work.checkpoint = go.batch;
+  }
 }
 
 void JobMaster::On(const DoneReported& event) {
   lost_records_ += event.done.lost_records;
   batches_.MarkDone(event.done.batch, event.done.tasks);
+  batches_.AddCounts(event.done.batch, event.done.counts);
 }
 
 void JobMaster::CommitDone() {
@@ -281,7 +300,8 @@ void JobMaster::CommitDone() {
   if (!done.empty() && done.front().planned.batch <= mending_through_) {
     for (const std::string& runner : runners_.up()) WorkFor(runner);
   }
-  for (const auto& [batch, effects] : done) {
+  for (const auto& [batch, effects, counts] : done) {
+    for (const auto& [counter, value] : counts) counts_[counter] += value;
     MR_CHECK(batch.batch > committed_);
     committed_ = batch.batch;
     for (const Range& range : batch.ranges) {
@@ -295,12 +315,53 @@ void JobMaster::CommitDone() {
   crashes_.erase(crashes_.begin(), crashes_.upper_bound(committed_));
 }
 
+// ---- checkpoints ----
+
+// Batches since the last checkpoint are held in memory here and as blocks by the runners: that must end somewhere.
+bool JobMaster::CheckpointsLag() const {
+  if (!plan_.stateful()) return false;
+  const auto interval = static_cast<std::uint64_t>(plan_.checkpoint_interval_us / plan_.batch_interval_us);
+  return last_batch_ - checkpointed() >= std::max<std::uint64_t>(limits_.retained_batches_max, 3 * interval);
+}
+
+void JobMaster::MaybeCheckpoint() {
+  // Of a batch that is planned the state may be saved as long as no later one is. So that a stopped job can go on
+  // exactly here; and when no batch may follow before there is a checkpoint.
+  const bool last = batches_.pending() == 0 && checkpoints_.under_way() == 0;
+  const bool wanted = state_ == JobState::kStopping || (state_ == JobState::kRunning && CheckpointsLag());
+  if (plan_.stateful() && last && wanted && last_batch_ > checkpointed()) {
+    checkpoints_.Begin(last_batch_);
+    for (const std::string& runner : runners_.up()) WorkFor(runner).checkpoint = last_batch_;
+  }
+  if (std::optional<Checkpoint> complete = checkpoints_.TakeComplete(committed_))
+    actions_->push_back(AppendCheckpoint{*std::move(complete)});
+}
+
+void JobMaster::On(const StateReported& event) {
+  for (const auto& [task, files] : event.report.chains) {
+    if (route_.OwnerOf(task) == event.runner) checkpoints_.Report({event.report.batch, {{task, files}}});
+  }
+}
+
+void JobMaster::On(const CheckpointDurable& event) {
+  if (checkpoints_.under_way() != event.batch) return;
+  std::vector<std::string> garbage = checkpoints_.Settle();
+  batches_.Release(event.batch);
+  route_.SetCheckpoint(checkpoints_.newest());
+  const std::vector<std::string> up = runners_.up();
+  for (const std::string& runner : up) WorkFor(runner);  // its blocks may go
+  if (!up.empty()) WorkFor(up.front()).garbage = std::move(garbage);
+  if (checkpoints_.TakeLeftBehind() && state_ != JobState::kStarting) Reroute();
+}
+
 void JobMaster::On(const FailureReported& event) {
   const TaskFailure& failure = event.failure;
-  const bool open = cut_ && cut_->batch == failure.batch;
-  if (!batches_.Contains(failure.batch) && !open) return;
   if (failure.task.stage >= plan_.stages.size() || failure.version < route_.TaskVersion(failure.task))
     return;  // of an earlier attempt
+  const bool open = cut_ && cut_->batch == failure.batch;
+  // State fails to be restored outside of any batch; whoever owns it must be told to try again.
+  const bool state = plan_.stages[failure.task.stage].stateful && event.runner == route_.OwnerOf(failure.task);
+  if (!batches_.Contains(failure.batch) && !open && !state) return;
   const int attempts = batches_.CountFailure(failure.batch, failure.task);
   const std::string where = Concat(plan_.Label(failure.op), " failed in batch ", failure.batch, ", partition ",
                                    failure.task.partition, " on ", runners_.ExecutorOf(event.runner));
@@ -334,6 +395,8 @@ void JobMaster::On(const Tick&) {
 
 void JobMaster::MaybeFinish() {
   if (HasEnded(state_) || batches_.pending() > 0) return;
+  if (state_ == JobState::kStopping && plan_.stateful() && checkpointed() < last_batch_ && !runners_.up().empty())
+    return;
   if (state_ == JobState::kStopping) End(JobState::kStopped, "");
   if (state_ == JobState::kRunning && !cut_ && splits_.AllFinished()) End(JobState::kFinished, "");
 }
@@ -355,6 +418,7 @@ void JobMaster::FlushWork() {
   for (auto& [runner, work] : work_) {
     work.route_version = route_.version();
     work.committed = committed_;
+    if (plan_.stateful()) work.checkpointed = checkpoints_.newest().batch;
     actions_->push_back(SendWork{runner, std::move(work)});
   }
   work_.clear();
@@ -363,8 +427,20 @@ void JobMaster::FlushWork() {
 // ---- views ----
 
 JobSnapshot JobMaster::Snapshot() const {
-  return {splits_.all(),      last_batch_,     last_batch_time_us_,       committed_,
-          committed_records_, source_records_, batches_.pending_batches()};
+  JobSnapshot snapshot;
+  snapshot.splits = splits_.all();
+  snapshot.last_batch = last_batch_;
+  snapshot.last_batch_time_us = last_batch_time_us_;
+  snapshot.committed = committed_;
+  snapshot.committed_records = committed_records_;
+  snapshot.source_records = source_records_;
+  snapshot.checkpoint = checkpoints_.newest_appended();
+  snapshot.checkpoint_before = checkpoints_.before_appended();
+  for (PlannedBatch& planned : batches_.pending_batches()) {
+    if (planned.batch > snapshot.checkpoint.batch) snapshot.pending.push_back(std::move(planned));
+  }
+  snapshot.counts = counts_;
+  return snapshot;
 }
 
 std::uint64_t JobMaster::committed_records(std::uint32_t source) const {
@@ -379,6 +455,7 @@ std::string JobMaster::Notice() const {
   for (const SourcePlan& source : plan_.sources) {
     if (!splits_.problem(source.op).empty()) return Concat(plan_.Label(source.op), ": ", splits_.problem(source.op));
   }
+  if (CheckpointsLag()) return Concat("waiting for the checkpoint of batch ", checkpoints_.under_way());
   if (state_ == JobState::kStarting) return "listing the sources' splits";
   return {};
 }

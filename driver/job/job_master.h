@@ -7,6 +7,10 @@
 //   durable   Go is sent: now, and only now, effects may happen. The next cut travels in the same message, with the
 //   time to wait done      every task with a sink has reported that output and mark are visible committed done, and so
 //   are all before it
+// Every so many batches the state of all partitions is saved as it stands after one of them. Batches since the last
+// such checkpoint stay in the ledger and in the runners: whoever gets a stateful partition restores it from the
+// checkpoint and computes them again.
+//
 // A batch without any record, for which no stage must run, has no effects and so needs neither journal nor Go.
 //
 // Whatever is lost (a runner, a report, a whole message stream) is mended the same way: the route gets a new version,
@@ -25,6 +29,7 @@
 
 #include "common/dataflow/job_plan.h"
 #include "driver/job/batch_ledger.h"
+#include "driver/job/checkpoint_ledger.h"
 #include "driver/job/events.h"
 #include "driver/job/route_table.h"
 #include "driver/job/runner_set.h"
@@ -33,8 +38,10 @@
 namespace millrace {
 
 struct JobLimits {
-  std::size_t pending_batches_max = 4;     // cut and not committed; further cuts wait
-  int attempts_max = 4;                    // of one task in one batch, of a runner on one executor
+  std::size_t pending_batches_max = 4;  // cut and not committed; further cuts wait
+  int attempts_max = 4;                 // of one task in one batch, of a runner on one executor
+  std::size_t retained_batches_max =
+      1'000;  // committed since the last checkpoint, or three of its intervals; then cuts wait
   std::int64_t start_wait_us = 3'000'000;  // for the last runner, once one is up
   std::int64_t stop_wait_us = 30'000'000;  // for batches in flight when stopping
 };
@@ -64,6 +71,8 @@ class JobMaster {
   std::uint64_t committed_records() const { return committed_records_; }
   std::uint64_t committed_records(std::uint32_t source) const;
   std::uint64_t lost_records() const { return lost_records_; }
+  const Counts& counts() const { return counts_; }
+  std::uint64_t checkpointed() const { return checkpoints_.newest().batch; }
 
  private:
   // A batch whose ranges are being collected.
@@ -84,6 +93,8 @@ class JobMaster {
   void On(const FailureReported& event);
   void On(const SplitsReported& event);
   void On(const PlanDurable& event);
+  void On(const StateReported& event);
+  void On(const CheckpointDurable& event);
   void On(const StopRequested& event);
   void On(const Tick& event);
 
@@ -95,6 +106,8 @@ class JobMaster {
   void SendEnumerateTo(const std::string& runner);
   void TryRun();  // Starting → Running
   bool MayCut() const;
+  bool CheckpointsLag() const;
+  void MaybeCheckpoint();
   void MaybeCut();
   void SendCut();
   void MaybePlan();
@@ -112,6 +125,7 @@ class JobMaster {
   SplitLedger splits_;
   RouteTable route_;
   BatchLedger batches_;
+  CheckpointLedger checkpoints_;
 
   JobState state_ = JobState::kStarting;
   std::string error_;
@@ -126,6 +140,7 @@ class JobMaster {
   std::uint64_t committed_records_ = 0;
   std::map<std::uint32_t, std::uint64_t> source_records_;
   std::uint64_t lost_records_ = 0;
+  Counts counts_;
   std::map<std::uint64_t, int> crashes_;  // by batch
 
   // Valid during Step.

@@ -29,7 +29,11 @@ void RouteTable::Rebuild(const RunnerSet& runners, const SplitLedger& splits, co
   for (const SplitKey& key : in_flight) owners.try_emplace(key, OwnerOf(key));
   Balance(owners, runners.up());
   splits_ = std::move(owners);
+  const std::map<TaskKey, std::string> before = partitions_;
   Balance(partitions_, runners.up());
+  for (const auto& [key, owner] : partitions_) {
+    if (owner != before.at(key)) moved_.insert(key);
+  }
   Publish(runners, splits);
 }
 
@@ -47,6 +51,7 @@ void RouteTable::MoveAway(const RunnerSet& runners, const SplitLedger& splits, T
   }
   Publish(runners, splits);
   retried_at_[task] = version_;
+  moved_.insert(task);
 }
 
 void RouteTable::Publish(const RunnerSet& runners, const SplitLedger& splits) {
@@ -65,12 +70,19 @@ void RouteTable::Publish(const RunnerSet& runners, const SplitLedger& splits) {
   for (const auto& [key, owner] : partitions_) {
     if (!owner.empty()) route->partitions.push_back({key, index.at(owner)});
   }
+  route->checkpoint = checkpoint_.batch;
+  route->state = checkpoint_.chains;
   route_ = std::move(route);
 }
 
 std::string RouteTable::OwnerOf(const SplitKey& key) const {
   const auto it = splits_.find(key);
   return it == splits_.end() ? std::string() : it->second;
+}
+
+std::string RouteTable::OwnerOf(TaskKey task) const {
+  const auto it = partitions_.find(task);
+  return it == partitions_.end() ? std::string() : it->second;
 }
 
 std::uint64_t RouteTable::TaskVersion(TaskKey task) const {

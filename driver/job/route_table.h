@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/dataflow/job_plan.h"
@@ -22,6 +23,10 @@ class RouteTable {
   // Places every active split, every finished one that a batch in flight still reads, and every partition on the
   // runners that are up, moving as little as possible.
   void Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight);
+  // State for those who get a partition from now on.
+  void SetCheckpoint(const Checkpoint& checkpoint) { checkpoint_ = checkpoint; }
+  // Partitions that have got another owner, or were told to try again, since the last call.
+  std::set<TaskKey> TakeMoved() { return std::exchange(moved_, {}); }
   // Gives one task's partition to another runner if there is one; a new version in any case, which makes its owner try
   // again.
   void MoveAway(const RunnerSet& runners, const SplitLedger& splits, TaskKey task);
@@ -30,6 +35,7 @@ class RouteTable {
   std::shared_ptr<const Route> route() const { return route_; }
   // Empty when it has none.
   std::string OwnerOf(const SplitKey& key) const;
+  std::string OwnerOf(TaskKey task) const;
   // The version under which the task's partition got its present owner or was last told to try again.
   std::uint64_t TaskVersion(TaskKey task) const;
 
@@ -41,6 +47,8 @@ class RouteTable {
   std::map<SplitKey, std::string> splits_;
   std::map<TaskKey, std::string> partitions_;
   std::map<TaskKey, std::uint64_t> retried_at_;
+  Checkpoint checkpoint_;
+  std::set<TaskKey> moved_;
   std::shared_ptr<const Route> route_;
 };
 

@@ -34,6 +34,31 @@ void WritePlanned(const PlannedBatch& planned, v1::durable::Planned* out) {
   }
 }
 
+void WriteCheckpoint(const Checkpoint& checkpoint, v1::durable::Checkpoint* out) {
+  out->set_batch(checkpoint.batch);
+  for (const auto& [task, files] : checkpoint.chains) {
+    auto* chain = out->add_chains();
+    chain->set_stage(task.stage);
+    chain->set_partition(task.partition);
+    for (const StateFile& file : files) {
+      auto* f = chain->add_files();
+      f->set_name(file.name);
+      f->set_bytes(file.bytes);
+      f->set_entries(file.entries);
+      f->set_base(file.base);
+    }
+  }
+}
+
+Checkpoint ReadCheckpoint(const v1::durable::Checkpoint& in) {
+  Checkpoint checkpoint{in.batch(), {}};
+  for (const auto& chain : in.chains()) {
+    StateChain& files = checkpoint.chains[{chain.stage(), chain.partition()}];
+    for (const auto& f : chain.files()) files.push_back({f.name(), f.bytes(), f.entries(), f.base()});
+  }
+  return checkpoint;
+}
+
 class Player {
  public:
   absl::Status Play(const v1::durable::JournalRecord& record) {
@@ -43,6 +68,7 @@ class Player {
       return absl::OkStatus();
     }
     if (record.has_planned()) return PlayPlanned(record.planned(), true);
+    if (record.has_checkpoint()) return PlayCheckpoint(record.checkpoint());
     if (record.has_committed()) return PlayCommitted(record.committed().batch());
     if (record.has_ended()) {
       job_.state = static_cast<JobState>(record.ended().state());
@@ -75,6 +101,9 @@ class Player {
     job_.snapshot.committed = in.committed();
     job_.snapshot.committed_records = in.committed_records();
     job_.snapshot.source_records = {in.source_records().begin(), in.source_records().end()};
+    job_.snapshot.checkpoint = ReadCheckpoint(in.checkpoint());
+    job_.snapshot.checkpoint_before = ReadCheckpoint(in.checkpoint_before());
+    for (const auto& c : in.counts()) job_.snapshot.counts[{c.operator_id(), c.name()}] = c.value();
     for (const auto& planned : in.pending()) MR_RETURN_IF_ERROR(PlayPlanned(planned, false));
     return absl::OkStatus();
   }
@@ -104,16 +133,32 @@ class Player {
 
   absl::Status PlayCommitted(std::uint64_t batch) {
     JobSnapshot& s = job_.snapshot;
-    s.committed = std::max(s.committed, batch);
-    std::erase_if(s.pending, [&](const PlannedBatch& planned) {
-      if (planned.batch > batch) return false;
+    for (const PlannedBatch& planned : s.pending) {
+      if (planned.batch <= s.committed || planned.batch > batch) continue;
       for (const Range& range : planned.ranges) {
         s.committed_records += range.records;
         s.source_records[range.key.source] += range.records;
       }
-      return true;
-    });
+    }
+    s.committed = std::max(s.committed, batch);
+    if (job_.record.plan.checkpoint_interval_us() == 0) Forget(batch);
     return absl::OkStatus();
+  }
+
+  absl::Status PlayCheckpoint(const v1::durable::Checkpoint& in) {
+    JobSnapshot& s = job_.snapshot;
+    if (in.batch() <= s.checkpoint.batch) {
+      return DataLoss("journal of ", job_.record.id, ": checkpoint of batch ", in.batch(),
+                      " comes after that of batch ", s.checkpoint.batch);
+    }
+    s.checkpoint_before = std::move(s.checkpoint);
+    s.checkpoint = ReadCheckpoint(in);
+    Forget(in.batch());
+    return absl::OkStatus();
+  }
+
+  void Forget(std::uint64_t through) {
+    std::erase_if(job_.snapshot.pending, [&](const PlannedBatch& planned) { return planned.batch <= through; });
   }
 
   RecoveredJob job_;
@@ -138,6 +183,15 @@ v1::durable::Snapshot ToDurable(const JobRecord& record, const JobSnapshot& snap
   out.set_committed_records(snapshot.committed_records);
   out.mutable_source_records()->insert(snapshot.source_records.begin(), snapshot.source_records.end());
   for (const PlannedBatch& planned : snapshot.pending) WritePlanned(planned, out.add_pending());
+  if (snapshot.checkpoint.batch != 0) WriteCheckpoint(snapshot.checkpoint, out.mutable_checkpoint());
+  if (snapshot.checkpoint_before.batch != 0)
+    WriteCheckpoint(snapshot.checkpoint_before, out.mutable_checkpoint_before());
+  for (const auto& [counter, value] : snapshot.counts) {
+    auto* c = out.add_counts();
+    c->set_operator_id(counter.first);
+    c->set_name(counter.second);
+    c->set_value(value);
+  }
   return out;
 }
 
@@ -150,6 +204,12 @@ v1::durable::JournalRecord ToDurable(const AppendSplits& splits) {
 v1::durable::JournalRecord ToDurable(const AppendPlanned& planned) {
   v1::durable::JournalRecord record;
   WritePlanned(planned.planned, record.mutable_planned());
+  return record;
+}
+
+v1::durable::JournalRecord ToDurable(const AppendCheckpoint& checkpoint) {
+  v1::durable::JournalRecord record;
+  WriteCheckpoint(checkpoint.checkpoint, record.mutable_checkpoint());
   return record;
 }
 

@@ -37,6 +37,7 @@ struct RecoveredJob {
 v1::durable::Snapshot ToDurable(const JobRecord& record, const JobSnapshot& snapshot);
 v1::durable::JournalRecord ToDurable(const AppendSplits& splits);
 v1::durable::JournalRecord ToDurable(const AppendPlanned& planned);
+v1::durable::JournalRecord ToDurable(const AppendCheckpoint& checkpoint);
 v1::durable::JournalRecord ToDurable(const AppendCommitted& committed);
 v1::durable::JournalRecord ToDurable(const EndJob& end, std::int64_t now_us);
 

@@ -132,22 +132,28 @@ void LiveJob::JournalBroke(const absl::Status& status) {
 
 void LiveJob::Do(AppendSplits& action) { Journal(ToDurable(action), nullptr, Durability::kNow); }
 
-void LiveJob::Do(AppendPlanned& action) {
-  const std::uint64_t batch = action.planned.batch;
+// Journals a record and answers the master when it is durable.
+void LiveJob::JournalThen(const v1::durable::JournalRecord& record, JobEvent event) {
   Journal(
-      ToDurable(action),
-      [self = weak_from_this(), &loop = seams_.loop, batch](absl::Status status) {
-        loop.Post([self, batch, status = std::move(status)] {
+      record,
+      [self = weak_from_this(), &loop = seams_.loop, event = std::move(event)](absl::Status status) {
+        loop.Post([self, event, status = std::move(status)] {
           auto job = self.lock();
           if (!job) return;
           if (status.ok()) {
-            job->Handle(PlanDurable{batch});
+            job->Handle(event);
           } else {
             job->JournalBroke(status);
           }
         });
       },
       Durability::kNow);
+}
+
+void LiveJob::Do(AppendPlanned& action) { JournalThen(ToDurable(action), PlanDurable{action.planned.batch}); }
+
+void LiveJob::Do(AppendCheckpoint& action) {
+  JournalThen(ToDurable(action), CheckpointDurable{action.checkpoint.batch});
 }
 
 void LiveJob::Do(AppendCommitted& action) { Journal(ToDurable(action), nullptr, Durability::kLazy); }
@@ -210,6 +216,8 @@ void LiveJob::RunnerMessage(const std::string& id, const v1::RunnerMessage& mess
       return Handle(RangesReported{id, wire::FromProto(message.ranges())});
     case v1::RunnerMessage::kDone:
       return Handle(DoneReported{id, wire::FromProto(message.done())});
+    case v1::RunnerMessage::kState:
+      return Handle(StateReported{id, wire::FromProto(message.state())});
     case v1::RunnerMessage::kFailure:
       log::Warn("task failed", {{"job", record_.id},
                                 {"runner", id},
@@ -302,6 +310,7 @@ std::string LiveJob::Notice() const {
   if (std::string notice = master_.Notice(); !notice.empty()) return notice;
   for (const auto& [id, runner] : runners_) {
     if (!runner.status.storage_problem().empty()) return Concat(id, ": ", runner.status.storage_problem());
+    if (!runner.status.state_problem().empty()) return Concat(id, ": ", runner.status.state_problem());
     for (const auto& problem : runner.status.problems())
       return Concat(master_.plan().Label(problem.source()), ": ", problem.text());
   }

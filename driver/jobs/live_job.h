@@ -83,7 +83,9 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   void Do(SendWork& action);
   void Do(SendEnumerate& action);
   void Do(AppendSplits& action);
+  void JournalThen(const v1::durable::JournalRecord& record, JobEvent event);
   void Do(AppendPlanned& action);
+  void Do(AppendCheckpoint& action);
   void Do(AppendCommitted& action);
   void Do(EndJob& action);
   void Journal(const v1::durable::JournalRecord& record, JournalService::Done done, Durability durability);

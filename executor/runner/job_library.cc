@@ -34,6 +34,13 @@ void WriteOperator(const engine::OperatorDescription& in, v1::Operator* out) {
     out->mutable_shuffle()->set_partitions(in.partitions);
     out->mutable_shuffle()->set_combine(in.combine);
   }
+  out->set_period(in.period);
+  out->set_window(in.window);
+  out->set_side(in.side);
+  out->set_bad_records(static_cast<v1::BadRecords>(in.bad_records));
+  if (!in.stateful) return;
+  out->mutable_state()->set_description(in.state);
+  out->mutable_state()->set_key_groups(in.key_groups);
 }
 
 void WriteStage(const engine::StageDescription& in, v1::Stage* out) {
@@ -44,14 +51,17 @@ void WriteStage(const engine::StageDescription& in, v1::Stage* out) {
   out->mutable_shuffles()->Assign(in.shuffles.begin(), in.shuffles.end());
   out->mutable_sinks()->Assign(in.sinks.begin(), in.sinks.end());
   out->set_runs_empty(in.runs_empty);
+  out->set_stateful(in.stateful);
 }
 
 // Over a text of our own: protobuf's bytes are not promised to be the same in two processes (maps).
 std::uint64_t Fingerprint(const engine::GraphDescription& graph) {
-  std::string text = Concat(graph.name, "|", graph.batch_interval_us);
+  std::string text = Concat(graph.name, "|", graph.batch_interval_us, "|", graph.checkpoint_interval_us, "|",
+                            static_cast<int>(graph.state_backend));
   for (const auto& op : graph.operators) {
     text += Concat("|", op.id, ",", op.uid, ",", static_cast<int>(op.kind), ",", op.name, ",", op.output_type, ",",
-                   op.connector, ",", op.partitions, ",", op.combine);
+                   op.connector, ",", op.partitions, ",", op.combine, ",", op.period, ",", op.window, ",", op.state,
+                   ",", op.key_groups, ",", op.side, ",", static_cast<int>(op.bad_records));
     for (const std::uint32_t input : op.inputs) text += Concat("<", input);
     for (const auto& [key, value] : op.options) text += Concat(";", key, "=", value);
   }
@@ -66,6 +76,9 @@ v1::Plan Describe(const engine::GraphDescription& graph) {
   v1::Plan plan;
   plan.set_name(graph.name);
   plan.set_batch_interval_us(graph.batch_interval_us);
+  plan.set_checkpoint_interval_us(graph.checkpoint_interval_us);
+  plan.set_state_on_disk(graph.state_backend == engine::StateBackend::kRocksDb);
+  plan.set_key_groups(graph.key_groups);
   for (const auto& op : graph.operators) WriteOperator(op, plan.add_operators());
   for (const auto& stage : graph.stages) WriteStage(stage, plan.add_stages());
   plan.set_fingerprint(Fingerprint(graph));

@@ -16,6 +16,7 @@ Cluster::Settings::Settings(Random& random) {
   plan = MakePlan(random.Below(kPlanShapes), bounded, random.Between(5, 40) * 1'000);
   limits.pending_batches_max = 1 + random.Below(4);
   limits.attempts_max = 1'000'000;
+  limits.retained_batches_max = 4 + random.Below(30);
   executors = static_cast<int>(1 + random.Below(4));
   constexpr double kHarshness[] = {0.1, 0.5, 1, 3};
   harshness = kHarshness[random.Below(4)];
@@ -32,6 +33,7 @@ Cluster::Cluster(std::uint64_t seed, Mutation mutation, bool trace)
       random_(seed),
       settings_(random_),
       clock_(kStartOfTime),
+      journal_(settings_.plan.stateful()),
       sinks_(settings_.plan, journal_, mutation),
       sources_(settings_.plan, settings_.bounded, random_),
       pending_max_(settings_.limits.pending_batches_max) {
@@ -97,6 +99,7 @@ void Cluster::Finish() {
   const JobSnapshot& snapshot = journal_.restored();
   sinks_.CheckComplete(snapshot.last_batch);
   for (const PlannedBatch& planned : snapshot.pending) {  // what had no effects is in a snapshot only
+    if (planned.batch <= snapshot.committed) continue;
     if (journal_.Plan(planned.batch) != nullptr)
       throw Violation{Concat("batch ", planned.batch, " is planned and was left behind")};
   }
@@ -104,7 +107,11 @@ void Cluster::Finish() {
     throw Violation{Concat("the driver counts ", master_->committed_records(), " records, the journal ",
                            snapshot.committed_records)};
   }
-  if (!settings_.bounded) return;
+  if (settings_.plan.stateful() && !settings_.bounded && snapshot.checkpoint.batch != snapshot.last_batch) {
+    throw Violation{Concat("the job has stopped after batch ", snapshot.last_batch,
+                           ", its last checkpoint is of batch ", snapshot.checkpoint.batch)};
+  }
+  if (!settings_.bounded || settings_.plan.stateful()) return;
   for (const StagePlan& stage : settings_.plan.stages) {
     for (const std::uint32_t sink : stage.sinks) {
       if (sinks_.Total(sink) == sources_.total()) continue;

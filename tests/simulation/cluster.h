@@ -47,6 +47,10 @@ class Cluster final : public RunnerWorld {
   Mutation mutation() const override { return mutation_; }
   double task_failure_chance() const override { return faults_ ? settings_.task_failures : 0; }
   std::size_t pending_batches_max() const override { return pending_max_; }
+  std::size_t retained_batches_max() const override {
+    return settings_.plan.stateful() ? std::max<std::size_t>(settings_.limits.retained_batches_max, 12) : 0;
+  }
+  std::map<std::string, StateContent>& checkpoint_store() override { return checkpoint_store_; }
   std::pair<std::uint64_t, bool> Grown(const SplitKey& split) override { return sources_.Grown(split); }
   SplitReport List(std::uint32_t source) override;
   void ToDriver(const std::string& runner, JobEvent event) override;
@@ -103,6 +107,7 @@ class Cluster final : public RunnerWorld {
   void Do(const SendEnumerate& action);
   void Do(const AppendSplits& action);
   void Do(const AppendPlanned& action);
+  void Do(const AppendCheckpoint& action);
   void Do(const AppendCommitted& action);
   void Do(const EndJob& action);
   void Append(JournalRecord record);
@@ -146,6 +151,7 @@ class Cluster final : public RunnerWorld {
   std::uint64_t committed_ = 0;  // the most that any driver has taken for committed
   JobState ended_ = JobState::kStarting;
   std::map<std::string, std::uint64_t> seen_;
+  std::map<std::string, StateContent> checkpoint_store_;  // files by name; shared by all, and survives everything
   std::map<std::string, Executor> executors_;
   std::map<std::string, Process> processes_;
   std::map<std::pair<std::string, std::string>, Link> links_;

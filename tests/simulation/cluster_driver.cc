@@ -174,6 +174,13 @@ void Cluster::Do(const AppendPlanned& action) {
   StepIn(early ? 0 : journal_.last_durable_at() - clock_.now(), PlanDurable{action.planned.batch});
 }
 
+void Cluster::Do(const AppendCheckpoint& action) {
+  Saw("checkpoint");
+  if (trace_) Say("driver", Concat("has checkpoint ", action.checkpoint.batch));
+  Append(action);
+  StepIn(journal_.last_durable_at() - clock_.now(), CheckpointDurable{action.checkpoint.batch});
+}
+
 void Cluster::Do(const AppendCommitted& action) {
   if (journal_.Plan(action.batch) == nullptr)
     throw Violation{Concat("batch ", action.batch, " is committed without a durable plan")};

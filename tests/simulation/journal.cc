@@ -92,13 +92,24 @@ void Journal::Check(const PlannedBatch& planned) {
 void Journal::Apply(const AppendCommitted& record) {
   if (record.batch <= committed_)
     throw Violation{Concat("batch ", record.batch, " is committed after batch ", committed_)};
+  for (const PlannedBatch& planned : restored_.pending) {
+    if (planned.batch <= restored_.committed || planned.batch > record.batch) continue;
+    for (const Range& range : planned.ranges) restored_.committed_records += range.records;
+  }
   committed_ = record.batch;
   restored_.committed = record.batch;
-  std::erase_if(restored_.pending, [&](const PlannedBatch& planned) {
-    if (planned.batch > record.batch) return false;
-    for (const Range& range : planned.ranges) restored_.committed_records += range.records;
-    return true;
-  });
+  if (!stateful_)
+    std::erase_if(restored_.pending, [&](const PlannedBatch& planned) { return planned.batch <= record.batch; });
+}
+
+void Journal::Apply(const AppendCheckpoint& record) {
+  const Checkpoint& checkpoint = record.checkpoint;
+  if (checkpoint.batch > committed_) throw Violation{Concat("checkpoint ", checkpoint.batch, " is not committed")};
+  if (checkpoint.batch <= restored_.checkpoint.batch)
+    throw Violation{Concat("checkpoint ", checkpoint.batch, " comes after checkpoint ", restored_.checkpoint.batch)};
+  restored_.checkpoint_before = std::move(restored_.checkpoint);
+  restored_.checkpoint = checkpoint;
+  std::erase_if(restored_.pending, [&](const PlannedBatch& planned) { return planned.batch <= checkpoint.batch; });
 }
 
 void Journal::Apply(const JobSnapshot& record) {

@@ -15,10 +15,12 @@
 
 namespace millrace::simulation {
 
-using JournalRecord = std::variant<AppendSplits, AppendPlanned, AppendCommitted, JobSnapshot>;
+using JournalRecord = std::variant<AppendSplits, AppendPlanned, AppendCommitted, AppendCheckpoint, JobSnapshot>;
 
 class Journal {
  public:
+  // `stateful`: committed batches stay until a checkpoint covers them.
+  explicit Journal(bool stateful) : stateful_(stateful) {}
   // `durable_at` must not go down.
   void Append(JournalRecord record, std::int64_t durable_at);
   // Records whose time has come are durable from now on.
@@ -44,9 +46,11 @@ class Journal {
   void Apply(const AppendSplits& record);
   void Apply(const AppendPlanned& record);
   void Apply(const AppendCommitted& record);
+  void Apply(const AppendCheckpoint& record);
   void Apply(const JobSnapshot& record);
   void Check(const PlannedBatch& planned);
 
+  const bool stateful_;
   std::deque<Waiting> waiting_;
   std::int64_t last_durable_at_ = 0;
   std::map<SplitKey, SplitState> splits_;

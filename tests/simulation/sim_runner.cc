@@ -120,10 +120,25 @@ void SimRunner::ListNext(std::uint64_t term) {
 // ---- computing ----
 
 void SimRunner::Do(const runner::RunReduce& action) {
-  After(WorkTime(), [action](SimRunner& r) {
-    if (r.Fails()) return r.Fail(action.ref.attempt, "reducing fails");
+  const auto state = states_.find(action.ref.task);
+  const std::uint64_t life = state == states_.end() ? 0 : state->second.life;
+  After(WorkTime(), [action, life](SimRunner& r) {
+    const auto now = r.states_.find(action.ref.task);
+    if ((now == r.states_.end() ? 0 : now->second.life) != life) return r.Fail(action.ref.attempt, "its state is gone");
+    if (r.Fails()) {
+      if (life != 0) now->second.value = Mix(now->second.value);  // half changed
+      return r.Fail(action.ref.attempt, "reducing fails");
+    }
     r.Reduce(action);
   });
+}
+
+Records SimRunner::Compute(const runner::TaskRef& ref, const Records& input) {
+  const StagePlan& stage = world_.plan().stages[ref.task.stage];
+  if (!stage.stateful) return Transform(stage.id, input);
+  Record& state = states_.at(ref.task).value;
+  state = NextState(state, input);
+  return TransformWithState(stage.id, input, state);
 }
 
 void SimRunner::Reduce(const runner::RunReduce& action) {
@@ -132,7 +147,7 @@ void SimRunner::Reduce(const runner::RunReduce& action) {
     const Stored* block = Find(input.key, input.input_hash);
     if (block == nullptr) {  // only when the batch has been committed meanwhile
       world_.Saw("reduce of a committed batch");
-      if (action.ref.batch > core_.committed())
+      if (action.ref.batch > core_.floor())
         throw Violation{Concat(id_, ": ", Name(action.ref), " lacks ", ToString(input.key))};
       return Fail(action.ref.attempt, "its blocks are gone");
     }
@@ -146,7 +161,7 @@ void SimRunner::Reduce(const runner::RunReduce& action) {
 
 void SimRunner::Finish(const runner::TaskRef& ref, const Records& input, std::uint64_t input_hash) {
   const StagePlan& stage = world_.plan().stages[ref.task.stage];
-  const Records output = Transform(stage.id, input);
+  const Records output = Compute(ref, input);
   runner::TaskComputed computed{ref.attempt, {}, 0};
   for (const std::uint32_t shuffle : stage.shuffles) {
     const std::uint32_t partitions = StageOfShuffle(world_.plan(), shuffle)->partitions;
@@ -237,7 +252,7 @@ const SimRunner::Stored* SimRunner::Find(const BlockKey& key, std::uint64_t inpu
 
 void SimRunner::TakeBlock(SimBlock block) {
   const runner::BlockReceived received{block.key, block.input_hash};
-  if (block.key.batch > core_.committed()) Put(std::move(block));
+  if (block.key.batch > core_.floor()) Put(std::move(block));
   if (const auto blocks = store_.find(received.key); blocks != store_.end() && blocks->second.size() > 1)
     world_.Saw("two blocks of one key");
   Take(received);
@@ -255,6 +270,65 @@ void SimRunner::Do(const runner::DropBlocks& action) {
   while (!store_.empty() && store_.begin()->first.batch <= action.through) store_.erase(store_.begin());
 }
 
+// ---- state ----
+
+void SimRunner::Do(const runner::RestoreState& action) {
+  const std::uint64_t life = ++lives_;
+  states_[action.task] = {0, life, {}};
+  After(WorkTime(), [action, life](SimRunner& r) { r.Restore(action, life); });
+}
+
+void SimRunner::Restore(const runner::RestoreState& action, std::uint64_t life) {
+  State& state = states_[action.task];
+  if (state.life != life) return Fail(action.attempt, "it is not wanted any more");
+  if (Fails()) return Fail(action.attempt, "the checkpoint store does not answer");
+  for (const StateFile& file : action.files) {
+    const auto content = world_.checkpoint_store().find(file.name);
+    if (content == world_.checkpoint_store().end() || content->second.task != action.task)
+      throw Violation{Concat(id_, " cannot restore from ", file.name)};
+    state.value = content->second.state;
+  }
+  state.chain = action.files;
+  if (!action.files.empty()) world_.Saw("restored state");
+  if (world_.tracing())
+    world_.Say(id_, Concat("stage ", action.task.stage, " partition ", action.task.partition, " is restored"));
+  Take(runner::StateRestored{action.attempt});
+}
+
+void SimRunner::Do(const runner::TakeState& action) {
+  const State& state = states_.at(action.task);
+  After(WorkTime(), [action, value = state.value, life = state.life](SimRunner& r) {
+    const auto now = r.states_.find(action.task);
+    if (now == r.states_.end() || now->second.life != life || r.Fails()) return r.Fail(action.attempt, "no snapshot");
+    r.Take(runner::StateTaken{action.attempt});
+    const std::int64_t write = r.world_.random().Chance(0.05) ? 500'000 : 20'000;
+    r.After(r.world_.random().Between(100, write),
+            [action, value, life](SimRunner& r2) { r2.Save(action.attempt, action.task, value, life); });
+  });
+}
+
+void SimRunner::Save(runner::AttemptId attempt, TaskKey task, Record value, std::uint64_t life) {
+  const std::string name = Concat(id_, "-", ++saved_);
+  world_.checkpoint_store()[name] = {task, value};
+  const auto now = states_.find(task);
+  if (now == states_.end() || now->second.life != life) return;
+  StateChain& chain = now->second.chain;
+  if (chain.size() == 3) chain.clear();
+  chain.push_back({name, 8, 1, chain.empty()});
+  Take(runner::StateSaved{attempt, chain});
+}
+
+void SimRunner::Do(const runner::DropState& action) { states_.erase(action.task); }
+
+void SimRunner::Do(const runner::DeleteState& action) {
+  for (const std::string& name : action.names) {
+    world_.Saw("deleted checkpoint file");
+    world_.checkpoint_store().erase(name);
+  }
+}
+
+void SimRunner::Do(const runner::ReportState& action) { world_.ToDriver(id_, StateReported{id_, action.report}); }
+
 // ---- reports ----
 
 void SimRunner::Do(const runner::ReportRanges& action) { world_.ToDriver(id_, RangesReported{id_, action.report}); }
@@ -263,7 +337,8 @@ void SimRunner::Do(const runner::ReportFailure& action) { world_.ToDriver(id_, F
 
 void SimRunner::CheckBounds() const {
   constexpr std::size_t kPartitionsMax = 20;
-  const std::size_t batches = world_.pending_batches_max() + 8;  // what is under way to it may be late
+  const std::size_t batches =
+      world_.pending_batches_max() + world_.retained_batches_max() + 8;  // what is under way to it may be late
   if (core_.tasks() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", core_.tasks(), " tasks")};
   if (results_.size() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", results_.size(), " results")};
   if (writers_.size() > 2 * kPartitionsMax) throw Violation{Concat(id_, " keeps ", writers_.size(), " writers")};

@@ -30,6 +30,12 @@ struct SimBlock {
   Records records;
 };
 
+// A file of the checkpoint store.
+struct StateContent {
+  TaskKey task;
+  Record state = 0;
+};
+
 // What a runner sees of the world.
 class RunnerWorld {
  public:
@@ -41,6 +47,8 @@ class RunnerWorld {
   virtual Mutation mutation() const = 0;
   virtual double task_failure_chance() const = 0;
   virtual std::size_t pending_batches_max() const = 0;
+  virtual std::size_t retained_batches_max() const = 0;
+  virtual std::map<std::string, StateContent>& checkpoint_store() = 0;
   // Up to where the split has grown, and whether it will never grow again.
   virtual std::pair<std::uint64_t, bool> Grown(const SplitKey& split) = 0;
   virtual SplitReport List(std::uint32_t source) = 0;
@@ -72,6 +80,15 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
     Records records;
     std::uint64_t order = 0;  // of arrival
   };
+  // Of a stateful partition. A task of an earlier life of it must not touch it.
+  struct State {
+    Record value = 0;
+    std::uint64_t life = 0;
+    StateChain chain;
+  };
+  void Restore(const runner::RestoreState& action, std::uint64_t life);
+  void Save(runner::AttemptId attempt, TaskKey task, Record value, std::uint64_t life);
+  Records Compute(const runner::TaskRef& ref, const Records& input);
   struct Writer {
     Fence fence;
     std::uint64_t mark = 0;
@@ -88,6 +105,12 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   void Do(const runner::ReleaseSplit&) {}
   void Do(const runner::ReleaseSinks& action);
   void Do(const runner::DropBlocks& action);
+  void Do(const runner::KeepBlocksForRecovery&) {}
+  void Do(const runner::RestoreState& action);
+  void Do(const runner::TakeState& action);
+  void Do(const runner::DropState& action);
+  void Do(const runner::DeleteState& action);
+  void Do(const runner::ReportState& action);
   void Do(const runner::ReportRanges& action);
   void Do(const runner::ReportDone& action);
   void Do(const runner::ReportFailure& action);
@@ -115,6 +138,9 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   std::map<BlockKey, std::map<std::uint64_t, Stored>> store_;  // by key, then by the input it was made from
   std::uint64_t stored_ = 0;
   std::map<runner::AttemptId, Records> results_;
+  std::map<TaskKey, State> states_;
+  std::uint64_t lives_ = 0;
+  std::uint64_t saved_ = 0;
   std::map<SinkKey, Writer> writers_;
   std::vector<std::uint32_t> listed_sources_;
   std::uint64_t listing_term_ = 0;

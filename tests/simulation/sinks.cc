@@ -34,8 +34,24 @@ bool Sinks::Commit(const SinkKey& key, Fence fence, std::uint64_t batch, const O
 
 const std::map<TaskKey, Output>& Sinks::Expected(const PlannedBatch& planned) {
   auto [it, added] = expected_.try_emplace({planned.batch, RangesHash(planned.ranges)});
-  if (added) it->second = ExpectedOutputs(plan_, planned.ranges);
+  if (added) {
+    States states = StatesBefore(planned.batch);
+    it->second = ExpectedOutputs(plan_, planned.ranges, states);
+  }
   return it->second;
+}
+
+// Every batch of a job with state is in the journal, so the oracle lives through all of them.
+const States& Sinks::StatesBefore(std::uint64_t batch) {
+  static const States kNone;
+  if (!plan_.stateful() || batch <= 1) return kNone;
+  const auto known = states_.find(batch - 1);
+  if (known != states_.end()) return known->second;
+  States states = StatesBefore(batch - 1);
+  const PlannedBatch* planned = journal_.Plan(batch - 1);
+  if (planned == nullptr) throw Violation{Concat("batch ", batch, " has effects, batch ", batch - 1, " no plan")};
+  ExpectedOutputs(plan_, planned->ranges, states);
+  return states_[batch - 1] = std::move(states);
 }
 
 void Sinks::CheckComplete(std::uint64_t batch) {

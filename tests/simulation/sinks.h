@@ -48,13 +48,15 @@ class Sinks {
     std::map<std::uint64_t, Output> batches;
   };
   const std::map<TaskKey, Output>& Expected(const PlannedBatch& planned);
+  const States& StatesBefore(std::uint64_t batch);
 
   const JobPlan& plan_;
   const Journal& journal_;
   const Mutation mutation_;
   std::map<SinkKey, Partition> partitions_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::map<TaskKey, Output>>
-      expected_;  // by batch and hash of its ranges
+      expected_;                            // by batch and hash of its ranges
+  std::map<std::uint64_t, States> states_;  // after each batch, as the plans were when they were first asked for
   std::uint64_t checked_ = 0;
 };
 

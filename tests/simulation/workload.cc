@@ -60,6 +60,38 @@ void AddSinkOnly(JobPlan& plan) {
   plan.stages = {map};
 }
 
+void MakeStateful(JobPlan& plan, std::size_t stage) {
+  plan.stages[stage].stateful = true;
+  plan.stages[stage].runs_empty = true;
+  plan.checkpoint_interval_us = 4 * plan.batch_interval_us;
+}
+
+void AddTwoStates(JobPlan& plan) {
+  StagePlan map = SourceStage(0, 0);
+  map.shuffles = {1};
+  StagePlan first = ShuffleStage(1, 1, 2, {0});
+  first.sinks = {2};
+  first.shuffles = {3};
+  StagePlan second = ShuffleStage(2, 3, 3, {1});
+  second.sinks = {4};
+  plan.stages = {map, first, second};
+  MakeStateful(plan, 1);
+  MakeStateful(plan, 2);
+}
+
+void AddStateInTheMiddle(JobPlan& plan) {
+  StagePlan left = SourceStage(0, 0), right = SourceStage(1, 1);
+  left.shuffles = right.shuffles = {2};
+  StagePlan merge = ShuffleStage(2, 2, 2, {0, 1});
+  merge.shuffles = {3};
+  StagePlan state = ShuffleStage(3, 3, 2, {2});
+  state.shuffles = {4};
+  StagePlan last = ShuffleStage(4, 4, 2, {3});
+  last.sinks = {5};
+  plan.stages = {left, right, merge, state, last};
+  MakeStateful(plan, 3);
+}
+
 }  // namespace
 
 JobPlan MakePlan(std::size_t shape, bool bounded, std::int64_t batch_interval_us) {
@@ -84,11 +116,22 @@ JobPlan MakePlan(std::size_t shape, bool bounded, std::int64_t batch_interval_us
     case 4:
       AddTwoShuffles(plan, true);
       break;
+    case 6:
+      AddOneShuffle(plan, false);
+      MakeStateful(plan, 1);
+      break;
+    case 7:
+      AddTwoStates(plan);
+      break;
+    case 8:
+      AddStateInTheMiddle(plan);
+      break;
     default:
       AddSinkOnly(plan);
       break;
   }
-  if (plan.stages.size() == 4)
+  MarkKeptStages(plan);
+  if (plan.stages.size() >= 4)
     plan.sources.push_back(
         {.op = 1, .connector = "simulated", .description = "", .bounded = bounded, .replayable = true});
   return plan;
@@ -110,6 +153,19 @@ Records Transform(std::uint32_t stage, const Records& input) {
   return output;
 }
 
+Record NextState(Record state, const Records& input) {
+  Record next = Mix(state + 1);
+  for (const Record record : input) next = Mix(next * 31 + record);
+  return next;
+}
+
+Records TransformWithState(std::uint32_t stage, const Records& input, Record state) {
+  Records output = Transform(stage, input);
+  for (Record& record : output) record ^= state;
+  output.push_back(state);
+  return output;
+}
+
 Records PartOf(const Records& output, std::uint32_t shuffle, std::uint32_t partition, std::uint32_t partitions) {
   Records part;
   for (const Record record : output) {
@@ -124,7 +180,7 @@ Output Summarize(const Records& records) {
   return output;
 }
 
-std::map<TaskKey, Output> ExpectedOutputs(const JobPlan& plan, const std::vector<Range>& ranges) {
+std::map<TaskKey, Output> ExpectedOutputs(const JobPlan& plan, const std::vector<Range>& ranges, States& states) {
   const Go go{1, 0, ranges, RangesHash(ranges)};
   const std::vector<bool> runs = RunningStages(plan, ranges);
   std::map<TaskKey, Records> made;
@@ -143,6 +199,12 @@ std::map<TaskKey, Output> ExpectedOutputs(const JobPlan& plan, const std::vector
       for (const NeededBlock& block : NeededBlocks(plan, stage, go)) {
         const Records part = PartOf(made.at({block.stage, block.map_partition}), stage.root, p, stage.partitions);
         input.insert(input.end(), part.begin(), part.end());
+      }
+      if (stage.stateful) {
+        Record& state = states[{stage.id, p}];
+        state = NextState(state, input);
+        made[{stage.id, p}] = TransformWithState(stage.id, input, state);
+        continue;
       }
       made[{stage.id, p}] = Transform(stage.id, input);
     }

@@ -40,6 +40,7 @@ struct TaskComputed {  // answer to CloseRange (second), ReadRange and RunReduce
   AttemptId attempt = 0;
   std::vector<MadeBlock> blocks;  // already in the block store
   std::uint64_t lost_records = 0;
+  Counts counts = {};
 };
 struct TaskCommitted {
   AttemptId attempt = 0;
@@ -58,8 +59,19 @@ struct PeerReconnected {
   std::string runner;
 };  // what was under way to it may be lost
 
+struct StateRestored {
+  AttemptId attempt = 0;
+};  // answer to RestoreState; TaskFailed instead when it cannot be
+struct StateTaken {
+  AttemptId attempt = 0;
+};  // first answer to TakeState: the partition may go on; TaskFailed instead when its state is lost
+struct StateSaved {
+  AttemptId attempt = 0;
+  StateChain files;
+};  // second answer to TakeState, as often tried as needed: the whole chain that stands for the state
+
 using Event = std::variant<RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
-                           BlockReceived, PeerReconnected>;
+                           BlockReceived, PeerReconnected, StateRestored, StateTaken, StateSaved>;
 
 // ---- actions ----
 struct TaskRef {
@@ -110,6 +122,28 @@ struct ReleaseSinks {
 struct DropBlocks {
   std::uint64_t through = 0;
 };
+struct KeepBlocksForRecovery {
+  std::uint64_t through = 0;
+};  // committed, and since the last checkpoint: nobody will ask for them unless something is lost
+struct RestoreState {
+  AttemptId attempt = 0;
+  TaskKey task;
+  StateChain files;
+};
+struct TakeState {
+  AttemptId attempt = 0;
+  TaskKey task;
+  std::uint64_t batch = 0;
+};  // saves the state as it stands after this batch
+struct DropState {
+  TaskKey task;
+};  // no longer ours, or a task has failed in the middle of changing it
+struct DeleteState {
+  std::vector<std::string> names;
+};
+struct ReportState {
+  StateReport report;
+};
 struct ReportRanges {
   RangeReport report;
 };
@@ -121,6 +155,7 @@ struct ReportFailure {
 };
 
 using Action = std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, UpdatePeers,
-                            ReleaseSplit, ReleaseSinks, DropBlocks, ReportRanges, ReportDone, ReportFailure>;
+                            ReleaseSplit, ReleaseSinks, DropBlocks, KeepBlocksForRecovery, RestoreState, TakeState,
+                            DropState, DeleteState, ReportState, ReportRanges, ReportDone, ReportFailure>;
 
 }  // namespace millrace::runner

@@ -39,7 +39,7 @@ void RunnerCore::On(const RouteReceived& event) {
     if (runner == self_) mine[owner.key];
   }
   for (auto it = partitions_.begin(); it != partitions_.end();) {
-    if (mine.contains(it->first)) {
+    if (mine.contains(it->first) && !MustRestore(it->first, it->second)) {
       ++it;
       continue;
     }
@@ -48,7 +48,10 @@ void RunnerCore::On(const RouteReceived& event) {
   }
   for (const auto& [key, split] : mine) {
     auto [it, gained] = partitions_.try_emplace(key);
-    if (gained) it->second.version = route_.version, it->second.split = split;
+    if (!gained) continue;
+    it->second.version = route_.version;
+    it->second.split = split;
+    if (plan_.stages[key.stage].stateful) GainState(key, it->second);
   }
   actions_->push_back(UpdatePeers{route_.peers});
 
@@ -75,6 +78,7 @@ void RunnerCore::ForgetPartition(TaskKey key, Partition& partition) {
     actions_->push_back(ReleaseSplit{partition.split});
   }
   if (!stage.sinks.empty()) actions_->push_back(ReleaseSinks{key});
+  if (stage.stateful) actions_->push_back(DropState{key});
 }
 
 void RunnerCore::On(const PeerReconnected& event) {
@@ -89,15 +93,22 @@ void RunnerCore::On(const PeerReconnected& event) {
 
 void RunnerCore::On(const WorkReceived& event) {
   TakeCommitted(event.work.committed);
+  TakeFloor(event.work.checkpointed.value_or(event.work.committed));
+  if (floor_ < committed_) actions_->push_back(KeepBlocksForRecovery{committed_});
+  if (event.work.checkpoint != 0) TakeCheckpoint(event.work.checkpoint);
+  if (!event.work.garbage.empty()) actions_->push_back(DeleteState{event.work.garbage});
   for (const Go& go : event.work.go) TakeGo(go);
   if (event.work.cut.batch != 0) TakeCut(event.work.cut);
 }
 
 void RunnerCore::TakeCommitted(std::uint64_t batch) {
   if (batch <= committed_) return;
-  committed_ = batch;
-  blocks_.DropThrough(batch);
+  const std::uint64_t before = std::exchange(committed_, batch);
   for (auto& [key, partition] : partitions_) {
+    if (plan_.stages[key.stage].kept) {
+      CommitKept(key, partition, before);
+      continue;
+    }
     bool unfinished = false;
     while (!partition.tasks.empty() && partition.tasks.begin()->first <= batch) {
       const Task& task = partition.tasks.begin()->second;
@@ -107,7 +118,6 @@ void RunnerCore::TakeCommitted(std::uint64_t batch) {
     }
     if (unfinished) Pump(key);  // later tasks may have waited behind it
   }
-  actions_->push_back(DropBlocks{batch});
 }
 
 void RunnerCore::TakeCut(const Cut& cut) {
@@ -160,11 +170,11 @@ void RunnerCore::BeginCut() {
     if (it == partitions_.end()) continue;  // not ours under the newest route: its owner has been asked
     if (std::ranges::find(cut_->ranges, key, &Range::key) != cut_->ranges.end())
       continue;  // closed before, and reported
-    auto [task, added] = it->second.tasks.try_emplace(cut_->batch);
-    if (!added) continue;
-    task->second.batch_time_us = cut_->batch_time_us;
-    task->second.start = split.start;
-    task->second.max_records = split.max_records;
+    if (it->second.tasks.contains(cut_->batch)) continue;
+    Task& task = Open(it->second, cut_->batch);
+    task.batch_time_us = cut_->batch_time_us;
+    task.start = split.start;
+    task.max_records = split.max_records;
     cut_->awaited.insert(key);
     begun.push_back(task_key);
   }
@@ -183,10 +193,10 @@ void RunnerCore::StopAwaiting(const SplitKey& key) {
 }
 
 void RunnerCore::TakeGo(const Go& go) {
-  if (go.batch <= committed_) return;
+  if (go.batch <= floor_) return;
   const std::vector<bool> runs = RunningStages(plan_, go.ranges);
   for (const StagePlan& stage : plan_.stages) {
-    if (!runs[stage.id]) continue;
+    if (!runs[stage.id] || (go.batch <= committed_ && !stage.kept)) continue;
     if (stage.reads_source) {
       for (const Range& range : go.ranges) {
         if (range.key.source == stage.root) TakeGoForSplit(go, stage, range);
@@ -222,12 +232,14 @@ void RunnerCore::TakeGoForSplit(const Go& go, const StagePlan& stage, const Rang
   if (!RangeRuns(stage, range)) return;
   Task& task = partition.tasks[go.batch];
   const bool same = task.range && task.range->start == range.start && task.range->end == range.end;
-  const bool retry = task.phase == Phase::kFailed && route_.version > task.failed_version;
   task.go = true;
   task.batch_time_us = go.batch_time_us;
-  if (!same || retry) {  // nothing closed here, another range closed here, or it failed: read what the plan says
+  if (same && MayRetry(task) && task.recommit) {
+    task.phase = Phase::kComputed;
+  } else if (!same ||
+             MayRetry(task)) {  // nothing, or another range, was closed here, or it failed: read what the plan says
     Restart(task);
-    task.range = range;
+    Open(partition, go.batch).range = range;
     task.read_again = true;
   }
   Pump(key);
@@ -238,11 +250,17 @@ void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::u
   const TaskKey key{stage.id, p};
   const auto it = partitions_.find(key);
   if (it == partitions_.end()) return;
-  auto [entry, added] = it->second.tasks.try_emplace(go.batch);
-  Task& task = entry->second;
-  const bool retry = task.phase == Phase::kFailed && route_.version > task.failed_version;
-  if (!added && !retry) return;
-  if (retry) Restart(task);
+  if (stage.stateful && go.batch <= it->second.state.batch && !it->second.tasks.contains(go.batch)) return;
+  const bool added = !it->second.tasks.contains(go.batch);
+  Task& task = it->second.tasks[go.batch];
+  if (!added && !MayRetry(task)) return;
+  if (task.recommit) {
+    task.phase = Phase::kComputed;
+    task.recommit = false;
+    return Pump(key);
+  }
+  if (!added) Restart(task);
+  Open(it->second, go.batch);
   task.go = true;
   task.batch_time_us = go.batch_time_us;
   task.input_hash = go.ranges_hash;
@@ -255,9 +273,21 @@ void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::u
   Pump(key);
 }
 
+// Whether a task that failed may be tried again: the driver has heard of it.
+bool RunnerCore::MayRetry(const Task& task) const {
+  return task.phase == Phase::kFailed && route_.version > task.failed_version;
+}
+
+// A task of this batch waits to be computed.
+RunnerCore::Task& RunnerCore::Open(Partition& partition, std::uint64_t batch) {
+  partition.open_from = std::min(partition.open_from, batch);
+  return partition.tasks[batch];
+}
+
 void RunnerCore::Restart(Task& task) {
   if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
   task.attempt = 0;
+  task.recommit = false;
   task.phase = Phase::kQueued;
 }
 
@@ -271,15 +301,11 @@ void RunnerCore::Pump(TaskKey key) {
   const auto it = partitions_.find(key);
   if (it == partitions_.end()) return;
   Partition& partition = it->second;
-  if (!partition.running) {
-    for (auto& [batch, task] : partition.tasks) {
-      if (task.phase == Phase::kComputed || task.phase == Phase::kCommitting || task.phase == Phase::kDone) continue;
-      if (task.phase == Phase::kQueued && task.missing.empty()) StartCompute(key, partition, batch, task);
-      break;  // in batch order: a task that cannot start holds back those after it
-    }
-  }
-  if (partition.committing || plan_.stages[key.stage].sinks.empty()) return;
-  for (auto& [batch, task] : partition.tasks) {
+  const StagePlan& stage = plan_.stages[key.stage];
+  if (!partition.running) stage.stateful ? PumpState(key, partition) : PumpCompute(key, partition);
+  if (partition.committing || stage.sinks.empty()) return;
+  for (auto at = partition.tasks.upper_bound(committed_); at != partition.tasks.end(); ++at) {
+    auto& [batch, task] = *at;
     if (task.phase == Phase::kDone) continue;
     if (task.phase == Phase::kComputed && task.go) {
       task.phase = Phase::kCommitting;
@@ -288,6 +314,19 @@ void RunnerCore::Pump(TaskKey key) {
       actions_->push_back(CommitTask{Ref(key, partition, batch, task)});
     }
     break;
+  }
+}
+
+// In batch order: a task that cannot start holds back those after it.
+void RunnerCore::PumpCompute(TaskKey key, Partition& partition) {
+  for (auto at = partition.tasks.lower_bound(partition.open_from); at != partition.tasks.end(); ++at) {
+    auto& [batch, task] = *at;
+    if (task.IsComputed()) {
+      partition.open_from = batch + 1;
+      continue;
+    }
+    if (task.phase == Phase::kQueued && task.missing.empty()) StartCompute(key, partition, batch, task);
+    return;
   }
 }
 
@@ -348,13 +387,25 @@ void RunnerCore::On(const TaskComputed& event) {
       found.partition->tasks.erase(found.batch);  // an empty range is no task, and nobody waits for its blocks
     } else {
       found.task->phase = Phase::kComputed;
+      if (stage.stateful) found.partition->state.batch = found.batch;
+      if (found.batch <= committed_) {  // computed for the state alone
+        found.task->phase = Phase::kDone;
+        actions_->push_back(DropTask{event.attempt});
+      }
       TakeMade(event.blocks);
     }
-    if (event.lost_records > 0) actions_->push_back(ReportDone{{found.batch, {}, event.lost_records}});
+    ReportCounts(found, event);
   } else {
     actions_->push_back(DropTask{event.attempt});
   }
   if (found.partition != nullptr) Pump(found.key);
+}
+
+void RunnerCore::ReportCounts(const Found& found, const TaskComputed& event) {
+  if (event.lost_records == 0 && event.counts.empty()) return;
+  BatchDone done{found.batch, {}, event.lost_records, {}};
+  if (!event.counts.empty()) done.counts[found.key] = event.counts;
+  actions_->push_back(ReportDone{std::move(done)});
 }
 
 void RunnerCore::On(const TaskCommitted& event) {
@@ -369,25 +420,36 @@ void RunnerCore::On(const TaskCommitted& event) {
 
 void RunnerCore::On(const TaskFailed& event) {
   const Found found = Find(event.attempt, true);
-  if (found.task != nullptr) {
+  if (found.partition == nullptr) return;
+  if (found.task == nullptr) {
+    StateFailed(found, event);
+  } else if (const Task& task = *found.task; task.range && !RangeRuns(plan_.stages[found.key.stage], *task.range)) {
+    // Reported as empty and nobody waits for more: it must not hold back the next.
     actions_->push_back(DropTask{event.attempt});
-    if (const Task& task = *found.task; task.range && !RangeRuns(plan_.stages[found.key.stage], *task.range)) {
-      found.partition->tasks.erase(
-          found.batch);  // reported as empty and nobody waits for more: it must not hold back the next
-    } else {
-      const bool was_closing = task.phase == Phase::kClosing;
-      found.task->phase = Phase::kFailed;
-      found.task->failed_version = route_.version;
-      actions_->push_back(
-          ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
-      if (was_closing) StopAwaiting(found.partition->split);
-    }
+    found.partition->tasks.erase(found.batch);
+  } else {
+    FailTask(found, event);
   }
-  if (found.partition != nullptr) Pump(found.key);
+  Pump(found.key);
+}
+
+void RunnerCore::FailTask(const Found& found, const TaskFailed& event) {
+  Task& task = *found.task;
+  const bool was_closing = task.phase == Phase::kClosing;
+  task.recommit = task.phase == Phase::kCommitting;
+  task.phase = Phase::kFailed;
+  task.failed_version = route_.version;
+  if (!task.recommit) {
+    actions_->push_back(DropTask{event.attempt});
+    if (plan_.stages[found.key.stage].stateful) LoseState(found.key, *found.partition);
+  }
+  actions_->push_back(ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
+  if (was_closing) StopAwaiting(found.partition->split);
 }
 
 void RunnerCore::MaybeReportDone(std::uint64_t batch) {
-  BatchDone done{batch, {}, 0};
+  if (batch <= committed_) return;
+  BatchDone done{batch, {}, 0, {}};
   for (const auto& [key, partition] : partitions_) {
     if (plan_.stages[key.stage].sinks.empty()) continue;
     const auto it = partition.tasks.find(batch);
@@ -401,7 +463,7 @@ void RunnerCore::MaybeReportDone(std::uint64_t batch) {
 // ---- blocks ----
 
 void RunnerCore::On(const BlockReceived& event) {
-  if (event.key.batch > committed_) TakeBlock({event.key, event.input_hash}, false);
+  if (event.key.batch > floor_) TakeBlock({event.key, event.input_hash}, false);
 }
 
 void RunnerCore::TakeMade(const std::vector<MadeBlock>& blocks) {

@@ -8,6 +8,11 @@
 // than the one that was closed makes the task read the named range again. A Go that comes again makes it report again.
 // Both are what recovery needs.
 //
+// A partition that keeps state first restores it, from the checkpoint that the route names, and then computes every
+// batch after that checkpoint, without a gap. Those that were committed long ago it computes for the state alone. So
+// tasks and blocks of the batches since the last checkpoint are kept in all stages that feed state. A task that fails
+// while computing leaves its state half changed: the state is dropped, and restored under the next route.
+//
 // Thread rule: one thread.
 #pragma once
 
@@ -31,6 +36,8 @@ class RunnerCore {
   void Step(const Event& event, std::vector<Action>* actions);
 
   std::uint64_t committed() const { return committed_; }
+  // Nothing of this batch and those before it is needed any more.
+  std::uint64_t floor() const { return floor_; }
   std::size_t tasks() const;
 
  private:
@@ -44,11 +51,26 @@ class RunnerCore {
     std::uint64_t failed_version = 0;
     std::string start;  // source stages: where Close begins
     std::uint64_t max_records = 0;
-    std::optional<Range> range;                                 // source stages: closed, or named by Go
-    bool read_again = false;                                    // source stages: range is Go's, not ours
-    std::vector<NeededBlock> needed;                            // shuffle stages, in merge order
+    std::optional<Range> range;       // source stages: closed, or named by Go
+    bool recommit = false;            // failed after it was computed: its output is still there
+    bool read_again = false;          // source stages: range is Go's, not ours
+    std::vector<NeededBlock> needed;  // shuffle stages, in merge order
     std::set<std::pair<std::uint32_t, std::uint32_t>> missing;  // (stage, map partition) of needed
     std::uint64_t input_hash = 0;                               // shuffle stages: of all ranges
+    bool IsComputed() const {
+      return phase == Phase::kComputed || phase == Phase::kCommitting || phase == Phase::kDone || recommit;
+    }
+  };
+  enum class Held { kNothing, kRestoring, kReady, kLost };
+  // What a partition of a stateful stage remembers.
+  struct PartitionState {
+    Held held = Held::kNothing;
+    std::uint64_t batch = 0;  // after which it stands, or will when it is restored
+    StateChain chain;         // to restore from
+    std::optional<AttemptId> restoring;
+    std::optional<AttemptId> saving;
+    std::uint64_t taken = 0;          // batch of the newest snapshot
+    std::optional<StateChain> saved;  // of that snapshot, once it is in the store
   };
   // A partition of a stage that this runner owns.
   struct Partition {
@@ -57,6 +79,14 @@ class RunnerCore {
     std::optional<AttemptId> running;     // a worker has this attempt, even if its task is gone
     std::optional<AttemptId> committing;  // a committer has this attempt, even if its task is gone
     std::map<std::uint64_t, Task> tasks;  // by batch
+    std::uint64_t open_from = 0;          // no task before it waits to be computed
+    PartitionState state;
+  };
+  struct Found {
+    TaskKey key;
+    Partition* partition = nullptr;
+    std::uint64_t batch = 0;
+    Task* task = nullptr;  // null: the attempt was dropped
   };
   struct CutState {
     std::uint64_t batch = 0;
@@ -76,6 +106,9 @@ class RunnerCore {
   void On(const TaskFailed& event);
   void On(const BlockReceived& event);
   void On(const PeerReconnected& event);
+  void On(const StateRestored& event);
+  void On(const StateTaken& event);
+  void On(const StateSaved& event);
 
   void TakeCut(const Cut& cut);
   void BeginCut();
@@ -87,21 +120,30 @@ class RunnerCore {
                           const std::vector<NeededBlock>& needed);
   void DropUnplanned(std::uint64_t through);
   void Restart(Task& task);
+  bool MayRetry(const Task& task) const;
   void TakeCommitted(std::uint64_t batch);
+  void CommitKept(TaskKey key, Partition& partition, std::uint64_t before);
+  void TakeFloor(std::uint64_t batch);
+  Task& Open(Partition& partition, std::uint64_t batch);
+  // runner_state.cc
+  void GainState(TaskKey key, Partition& partition);
+  bool MustRestore(TaskKey key, const Partition& partition) const;
+  void LoseState(TaskKey key, Partition& partition);
+  void PumpState(TaskKey key, Partition& partition);
+  void TakeCheckpoint(std::uint64_t batch);
+  void ReportSaved(TaskKey key, const PartitionState& state);
+  void StateFailed(const Found& found, const TaskFailed& event);
   void ForgetPartition(TaskKey key, Partition& partition);
   void TakeMade(const std::vector<MadeBlock>& blocks);
   void TakeBlock(const MadeBlock& block, bool produced);
   void Pump(TaskKey key);  // starts whatever this partition can do next
+  void PumpCompute(TaskKey key, Partition& partition);
   void StartCompute(TaskKey key, Partition& partition, std::uint64_t batch, Task& task);
+  void ReportCounts(const Found& found, const TaskComputed& event);
+  void FailTask(const Found& found, const TaskFailed& event);
   void MaybeReportDone(std::uint64_t batch);
   const StagePlan* StageOfShuffle(std::uint32_t shuffle) const;
   std::string OwnerOfBlock(const BlockKey& key) const;
-  struct Found {
-    TaskKey key;
-    Partition* partition = nullptr;
-    std::uint64_t batch = 0;
-    Task* task = nullptr;  // null: the attempt was dropped
-  };
   Found Find(AttemptId attempt, bool frees_worker);
   TaskRef Ref(TaskKey key, const Partition& partition, std::uint64_t batch, const Task& task) const;
 
@@ -114,6 +156,8 @@ class RunnerCore {
   std::optional<CutState> cut_;
   BlockIndex blocks_;
   std::uint64_t committed_ = 0;
+  std::uint64_t floor_ = 0;
+  std::uint64_t checkpoint_ = 0;  // the batch after which state is to be saved
   AttemptId next_attempt_ = 0;
   std::vector<Action>* actions_ = nullptr;  // valid during Step
 };

@@ -84,12 +84,15 @@ TEST(Wire, RefusesPlansThatContradictThemselves) {
 const Range kRange{{3, "lines-0"}, 4, "10", "20", 10, true};
 
 TEST(Wire, WorkGoesThereAndBack) {
-  const BatchWork work{9, {{7, 700, {kRange}, 77}}, {8, 800, 5, {{{3, "lines-0"}, 4, "20", 100}}}, 6};
+  const BatchWork work{9, {{7, 700, {kRange}, 77}}, {8, 800, 5, {{{3, "lines-0"}, 4, "20", 100}}}, 6, 4, 5, {"old"}};
   v1::BatchWork message;
   wire::ToProto(work, &message);
   const BatchWork back = wire::FromProto(message);
   EXPECT_EQ(back.route_version, 9U);
   EXPECT_EQ(back.committed, 6U);
+  EXPECT_EQ(back.checkpointed, 4U);
+  EXPECT_EQ(back.checkpoint, 5U);
+  EXPECT_EQ(back.garbage, work.garbage);
   ASSERT_EQ(back.go.size(), 1U);
   EXPECT_EQ(back.go[0].batch, 7U);
   EXPECT_EQ(back.go[0].batch_time_us, 700);
@@ -105,7 +108,7 @@ TEST(Wire, WorkGoesThereAndBack) {
 }
 
 TEST(Wire, RouteGoesThereAndBack) {
-  const Route route{5, {{"r1", "a:1"}, {"r2", "b:2"}}, {{{3, "lines-0"}, 4, 1}}, {{{1, 0}, 0}}};
+  const Route route{5, {{"r1", "a:1"}, {"r2", "b:2"}}, {{{3, "lines-0"}, 4, 1}}, {{{1, 0}, 0}}, 7, {{{1, 0}, {{"base", 100, 3, true}, {"delta", 10, 1, false}}}}};
   v1::Route message;
   wire::ToProto(route, &message);
   const auto back = wire::FromProto(message);
@@ -115,6 +118,8 @@ TEST(Wire, RouteGoesThereAndBack) {
   EXPECT_EQ(back->splits[0].peer, 1U);
   EXPECT_EQ(back->splits[0].ordinal, 4U);
   EXPECT_EQ(back->partitions[0].key, (TaskKey{1, 0}));
+  EXPECT_EQ(back->checkpoint, 7U);
+  EXPECT_EQ(back->state, route.state);
 }
 
 TEST(Wire, ARouteToNobodyIsRefused) {
