@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "millrace/millrace.h"
+#include "tests/sdk/map_store.h"
 
 namespace millrace {
 
@@ -57,6 +58,27 @@ class Harness {
   std::uint64_t batch = 1;
   std::size_t chunk = engine::kChunkRecords;  // how many records a task is given at once
   std::int64_t time_us = 1'700'000'000'000'000;
+  bool stored = false;  // state lives in a StateStore, not in memory; to be set before the first batch
+
+  // Ends all states and makes them again from what they have saved, as after a loss of the runner.
+  void Restore() {
+    for (auto& [at, held] : states_) {
+      if (!stored) Save(held);
+      held.state = program_->NewState(at.first, at.second, stored ? &held.store : nullptr);
+      for (const auto& [key, value] : held.saved) held.state->Load(key, value);
+      held.state->Loaded();
+    }
+  }
+
+  // The entries of all states.
+  std::map<std::string, std::string> StateEntries() {
+    std::map<std::string, std::string> all;
+    for (auto& [at, held] : states_) {
+      if (!stored) Save(held);
+      for (const auto& entry : stored ? held.store.entries : held.saved) EXPECT_TRUE(all.insert(entry).second);
+    }
+    return all;
+  }
 
   // What the splits of a source hold in the next batches.
   void Feed(std::uint32_t source, std::vector<Split> splits) { input_[source] = std::move(splits); }
@@ -120,6 +142,18 @@ class Harness {
   };
   using Functions = std::vector<std::pair<std::uint32_t, std::unique_ptr<Running>>>;
 
+  // The state of a stage partition, and where it is saved.
+  struct HeldState {
+    std::unique_ptr<engine::State> state;
+    MapStore store;
+    std::map<std::string, std::string> saved;  // in memory: what TakeChanges has given
+  };
+
+  static void Save(HeldState& held) {
+    MapChanges changes(held.saved);
+    held.state->TakeChanges(changes);
+  }
+
   void RunStage(const engine::StageDescription& stage, Functions& functions) {
     if (graph().operators[stage.root].kind == engine::OperatorKind::kSource) {
       const std::vector<Split>& splits = input_[stage.root];
@@ -162,12 +196,12 @@ class Harness {
     context.fence = 7;
     context.current_operator = &running->current;
     if (stage.stateful) {
-      auto& state = states_[{stage.id, partition}];
-      if (state == nullptr) {
-        state = program_->NewState(stage.id, partition, nullptr);
-        state->Loaded();
+      HeldState& held = states_[{stage.id, partition}];
+      if (held.state == nullptr) {
+        held.state = program_->NewState(stage.id, partition, stored ? &held.store : nullptr);
+        held.state->Loaded();
       }
-      context.state = state.get();
+      context.state = held.state.get();
     }
     running->task = program_->NewTask(context, *running);
     feed(*running->task);  // feeds, finishes, and gives the input's memory back
@@ -205,7 +239,7 @@ class Harness {
   std::unique_ptr<engine::Program> program_;
   std::map<std::uint32_t, std::vector<Split>> input_;
   std::vector<bool> ran_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::unique_ptr<engine::State>> states_;  // by stage and partition
+  std::map<std::pair<std::uint32_t, std::uint32_t>, HeldState> states_;  // by stage and partition
   std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> counts_;
   std::map<std::uint32_t, std::vector<HarnessRow>> rows_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<HarnessBlock>> blocks_;

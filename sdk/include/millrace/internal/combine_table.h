@@ -50,6 +50,18 @@ class CombineTable {
     slots_[at] = {tag, static_cast<std::uint32_t>(entries_.size())};
   }
 
+  // Null when the key is not there.
+  template <class K>
+  Entry* Find(std::uint64_t hash, const K& key) {
+    if (slots_.empty()) return nullptr;
+    for (std::size_t at = hash & mask_; slots_[at].entry != 0; at = (at + 1) & mask_) {
+      if (slots_[at].tag != TagOf(hash)) continue;
+      Entry& entry = entries_[slots_[at].entry - 1];
+      if (KeyEquals(entry.key, key)) return &entry;
+    }
+    return nullptr;
+  }
+
   // In the order in which the keys came.
   std::span<Entry> entries() { return entries_; }
   std::size_t size() const { return entries_.size(); }

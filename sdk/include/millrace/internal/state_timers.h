@@ -61,11 +61,11 @@ class StateTimers : public StatePart {
     Forget(group, timer);
   }
 
-  // Removes every timer of `until_us` or before and calls f(time_us, hash, const Key&) for it. f may set and erase
-  // timers; those that it sets and that are due too are popped by the same call.
+  // Removes every timer of `until_us` or before, `most` of them at most, and calls f(time_us, hash, const Key&) for it.
+  // f may set and erase timers; those that it sets and that are due too are popped by the same call.
   template <class F>
-  void PopDue(std::int64_t until_us, const F& f) {
-    for (;;) {
+  void PopDue(std::int64_t until_us, const F& f, std::size_t most = SIZE_MAX) {
+    for (; most > 0; --most) {
       const std::optional<std::pair<std::string, std::uint32_t>> first = First();
       if (!first || TimeOf(first->first) > until_us) return;
       const auto& [timer, group] = *first;
