@@ -15,6 +15,7 @@
 #include "common/net/server.h"
 #include "common/status.h"
 #include "common/version.h"
+#include "driver/jobs/carry_over.h"
 #include "driver/journal/journal_files.h"
 #include "driver/service/cluster_service.h"
 #include "driver/service/control_service.h"
@@ -142,12 +143,13 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
         return AlreadyExists("a job named '", plan->name(), "' is running already (", id,
                              "): stop it, or give this one another --name");
       }
+      MR_ASSIGN_OR_RETURN(const std::optional<JobSnapshot> first, TakeOver(submission.from, *plan));
       planned();
       const std::string id = NewJobId();
       MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
       AddJob({id, plan->name(), submission.sha256, submission.arguments, submission.batch_interval_us, loop_.now_us(),
               *plan},
-             std::move(job_plan), nullptr);
+             std::move(job_plan), nullptr, first ? &*first : nullptr);
       const std::shared_ptr<LiveJob> job = jobs_.at(id);
       for (const std::string& executor : executors_.connected()) job->ExecutorConnected(executor, {});
       return job;
@@ -156,7 +158,19 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
   });
 }
 
-void Driver::AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered) {
+// What the new job begins with; nothing when it goes on from none.
+absl::StatusOr<std::optional<JobSnapshot>> Driver::TakeOver(const std::string& from, const v1::Plan& plan) const {
+  if (from.empty()) return std::nullopt;
+  MR_ASSIGN_OR_RETURN(const std::shared_ptr<LiveJob> old, FindJob(from));
+  const std::string& id = old->record().id;
+  if (!old->ended())
+    return FailedPrecondition("job ", id, " (", old->record().name,
+                              ") is still running: stop it, then submit --from it");
+  MR_ASSIGN_OR_RETURN(JobSnapshot first, CarryOver(id, old->record().plan, old->Snapshot(), plan));
+  return first;
+}
+
+void Driver::AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered, const JobSnapshot* first) {
   const JobLimits limits{.pending_batches_max = options_.pending_batches_max,
                          .attempts_max = static_cast<int>(options_.task_attempts_max)};
   const std::string id = record.id;
@@ -165,7 +179,7 @@ void Driver::AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovere
                  .host = *this,
                  .epoch = term_.epoch(),
                  .runner_silence_us = options_.heartbeat_timeout_us};
-  jobs_[id] = std::make_shared<LiveJob>(seams, std::move(record), std::move(plan), limits, recovered);
+  jobs_[id] = std::make_shared<LiveJob>(seams, std::move(record), std::move(plan), limits, recovered, first);
 }
 
 absl::StatusOr<std::shared_ptr<LiveJob>> Driver::FindJob(const std::string& reference) const {

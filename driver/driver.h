@@ -34,6 +34,7 @@ struct Submission {
   std::string sha256;
   std::map<std::string, std::string> arguments;
   std::uint64_t batch_interval_us = 0;
+  std::string from;  // an ended job to go on from; empty: none
 };
 
 class Driver final : public JobHost {
@@ -78,7 +79,8 @@ class Driver final : public JobHost {
   Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts);
   absl::Status RecoverJobs();
   absl::Status Listen();
-  void AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered);
+  absl::StatusOr<std::optional<JobSnapshot>> TakeOver(const std::string& from, const v1::Plan& plan) const;
+  void AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered, const JobSnapshot* first = nullptr);
   void EverySecond();
   void ForgetOldJobs();
   std::string NewJobId();

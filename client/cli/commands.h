@@ -33,6 +33,7 @@ struct SubmitArguments {
   std::string name;
   std::vector<std::string> arguments;  // "k=v"
   std::string batch_interval;          // empty: as in the job
+  std::string from;                    // an ended job to go on from
   bool follow = false;
   bool wait = false;
 };

@@ -71,6 +71,7 @@ void AddSubmit(CommandLine& line) {
   command.add_option("--name", submit.name, "Name of the job (default: as in the library)");
   AddJobArguments(command, submit.arguments);
   command.add_option("--batch-interval", submit.batch_interval, "Beats the job's own, from 1ms to 1h: 100ms");
+  command.add_option("--from", submit.from, "Go on where this stopped job was: its positions and, by uid, its state");
   command.add_flag("--follow", submit.follow, "Print the job's rows until it ends");
   command.add_flag("--wait", submit.wait, "Wait until the job ends");
   command.callback([&line] { line.run = [&line](Session& session) { return Submit(session, line.submit); }; });

@@ -76,6 +76,24 @@ std::string Sources(const v1::JobStatus& job) {
   return out;
 }
 
+std::string State(const v1::JobStatus& job) {
+  if (job.plan().checkpoint_interval_us() == 0 && job.checkpoint_batch() == 0 && job.state_memory_bytes() == 0)
+    return {};
+  const std::string last =
+      job.checkpoint_batch() == 0 ? "no checkpoint yet" : Concat("checkpoint of batch ", Count(job.checkpoint_batch()));
+  return Line("kept", Concat(last, ", ", Bytes(job.state_memory_bytes()), " in memory, ", Bytes(job.state_disk_bytes()),
+                             " on disk"));
+}
+
+std::string Counters(const v1::JobStatus& job) {
+  std::string out;
+  for (const v1::OperatorCount& counter : job.counts()) {
+    out += Line("counted",
+                Concat(Count(counter.value()), " ", Printable(counter.name()), " in ", Printable(counter.label())));
+  }
+  return out;
+}
+
 std::string BatchTable(const v1::JobStatus& job) {
   if (job.batches().empty()) return {};
   Table table({{"BATCH", Align::kRight},
@@ -99,7 +117,7 @@ std::string Page(const v1::JobStatus& job) {
                 Line("state", Concat(Coloured(StateName(job.state()), job.state()), Since(job))),
                 Line("error", Words(job.error())), Line("notice", Words(job.notice())), Line("batches", Batches(job)),
                 Line("records", Count(job.records())), Line("runners", Runners(job)), Line("failures", Trouble(job)),
-                Sources(job), BatchTable(job));
+                Sources(job), State(job), Counters(job), BatchTable(job));
 }
 
 }  // namespace

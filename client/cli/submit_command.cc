@@ -44,6 +44,7 @@ class ProgressLine {
 absl::StatusOr<SubmitOptions> Parse(const SubmitArguments& given) {
   SubmitOptions options;
   options.name = given.name;
+  options.from = given.from;
   for (const std::string& argument : given.arguments) {
     const std::size_t equals = argument.find('=');
     if (equals == argument.npos || equals == 0) return InvalidArgument("--arg ", argument, ": write --arg key=value");

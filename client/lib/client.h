@@ -38,6 +38,7 @@ struct SubmitOptions {
   std::string name;  // empty: the name in the library
   std::map<std::string, std::string> arguments;
   std::uint64_t batch_interval_us = 0;  // 0: as in the job
+  std::string from = {};                // an ended job to go on from
 };
 
 struct LogsOptions {

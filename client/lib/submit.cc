@@ -99,6 +99,7 @@ absl::StatusOr<v1::JobStatus> Client::Submit(const std::string& path, const Subm
   MR_ASSIGN_OR_RETURN(*header.mutable_sha256(), library.Hash());
   header.mutable_arguments()->insert(options.arguments.begin(), options.arguments.end());
   header.set_batch_interval_us(options.batch_interval_us);
+  header.set_from(options.from);
 
   Call call(*this);
   const auto stream = stub_->Submit(call.context());

@@ -32,9 +32,10 @@ std::string SignalName(int signal) {
 
 JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobLimits limits,
                      const JobSnapshot* restored)
-    : plan_(std::move(plan)),
+    : job_id_(std::move(job_id)),
+      plan_(std::move(plan)),
       limits_(limits),
-      runners_(std::move(job_id), epoch),
+      runners_(job_id_, epoch),
       splits_(plan_),
       route_(plan_),
       batches_(plan_),
@@ -350,6 +351,7 @@ void JobMaster::On(const CheckpointDurable& event) {
   route_.SetCheckpoint(checkpoints_.newest());
   const std::vector<std::string> up = runners_.up();
   for (const std::string& runner : up) WorkFor(runner);  // its blocks may go
+  std::erase_if(garbage, [&](const std::string& name) { return !name.starts_with(job_id_ + "/"); });  // another job's
   if (!up.empty()) WorkFor(up.front()).garbage = std::move(garbage);
   if (checkpoints_.TakeLeftBehind() && state_ != JobState::kStarting) Reroute();
 }

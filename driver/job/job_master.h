@@ -119,6 +119,7 @@ class JobMaster {
   void FlushWork();
   std::int64_t NextBatchTime() const;
 
+  const std::string job_id_;
   const JobPlan plan_;
   const JobLimits limits_;
   RunnerSet runners_;

@@ -8,10 +8,11 @@
 
 namespace millrace {
 
-LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered)
+LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered,
+                 const JobSnapshot* first)
     : seams_(seams),
       record_(std::move(record)),
-      master_(record_.id, std::move(plan), seams.epoch, limits, recovered == nullptr ? nullptr : &recovered->snapshot) {
+      master_(record_.id, std::move(plan), seams.epoch, limits, recovered == nullptr ? first : &recovered->snapshot) {
   for (const v1::Operator& op : record_.plan.operators()) {
     if (op.kind() != v1::OPERATOR_KIND_SINK) continue;
     sink_names_[op.id()] = op.uid().empty() ? Concat(op.name(), "#", op.id()) : op.uid();
@@ -26,9 +27,10 @@ LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limit
     ended_time_us_ = recovered->ended_time_us;
     return;
   }
-  v1::durable::JournalRecord first;
-  *first.mutable_snapshot() = ToDurable(record_, master_.Snapshot());
-  if (recovered == nullptr) Journal(first, nullptr, Durability::kNow);
+  if (recovered != nullptr) return;
+  v1::durable::JournalRecord snapshot;
+  *snapshot.mutable_snapshot() = ToDurable(record_, master_.Snapshot());
+  Journal(snapshot, nullptr, Durability::kNow);
 }
 
 void LiveJob::Handle(const JobEvent& event) {
@@ -341,6 +343,7 @@ v1::JobStatus LiveJob::Status(std::uint32_t batches, bool with_plan) const {
   }
   FillBatches(batches, &out);
   FillSources(&out);
+  FillState(&out);
   if (with_plan) *out.mutable_plan() = record_.plan;
   return out;
 }
@@ -360,6 +363,25 @@ void LiveJob::FillBatches(std::uint32_t wanted, v1::JobStatus* out) const {
     b->set_committed(f.committed_us != 0);
     b->set_retries(f.retries);
   }
+}
+
+void LiveJob::FillState(v1::JobStatus* out) const {
+  out->set_checkpoint_batch(master_.checkpointed());
+  for (const auto& [counter, value] : master_.counts()) {
+    auto* c = out->add_counts();
+    c->set_operator_id(counter.first);
+    c->set_label(master_.plan().Label(counter.first));
+    c->set_name(counter.second);
+    c->set_value(value);
+  }
+  std::uint64_t memory = 0;
+  std::uint64_t disk = 0;
+  for (const auto& [id, runner] : runners_) {
+    memory += runner.status.state_memory_bytes();
+    disk += runner.status.state_disk_bytes();
+  }
+  out->set_state_memory_bytes(memory);
+  out->set_state_disk_bytes(disk);
 }
 
 void LiveJob::FillSources(v1::JobStatus* out) const {

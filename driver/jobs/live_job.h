@@ -48,8 +48,9 @@ struct JobSeams {
 
 class LiveJob : public std::enable_shared_from_this<LiveJob> {
  public:
-  // `recovered`: from the journal, for a job that is taken over.
-  LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered);
+  // `recovered`: from the journal, for a job that is taken over. `first`: what a new job begins with, null for nothing.
+  LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered,
+          const JobSnapshot* first = nullptr);
 
   void Handle(const JobEvent& event);
   void ExecutorConnected(const std::string& executor, const std::vector<std::string>& its_runners);
@@ -63,6 +64,7 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
 
   v1::JobStatus Status(std::uint32_t batches, bool with_plan) const;
   const JobRecord& record() const { return record_; }
+  JobSnapshot Snapshot() const { return master_.Snapshot(); }
   bool ended() const { return ended_; }
   bool HasRunner(const std::string& runner) const { return runners_.contains(runner); }
   bool RunsOn(const std::string& executor) const;
@@ -96,6 +98,7 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   std::string Notice() const;
   void FillBatches(std::uint32_t wanted, v1::JobStatus* out) const;
   void FillSources(v1::JobStatus* out) const;
+  void FillState(v1::JobStatus* out) const;
 
   JobSeams seams_;
   JobRecord record_;

@@ -98,7 +98,8 @@ void SubmitSession::PlanAndStart() {
   Submission submission{header_->name(),
                         header_->sha256(),
                         {header_->arguments().begin(), header_->arguments().end()},
-                        header_->batch_interval_us()};
+                        header_->batch_interval_us(),
+                        header_->from()};
   driver_.Submit(
       std::move(submission), [self = shared_from_this()] { self->Progress("planned", ""); },
       [self = shared_from_this()](absl::StatusOr<std::shared_ptr<LiveJob>> job) {

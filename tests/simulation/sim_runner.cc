@@ -308,7 +308,7 @@ void SimRunner::Do(const runner::TakeState& action) {
 }
 
 void SimRunner::Save(runner::AttemptId attempt, TaskKey task, Record value, std::uint64_t life) {
-  const std::string name = Concat(id_, "-", ++saved_);
+  const std::string name = Concat("j-sim/", id_, "-", ++saved_);
   world_.checkpoint_store()[name] = {task, value};
   const auto now = states_.find(task);
   if (now == states_.end() || now->second.life != life) return;
