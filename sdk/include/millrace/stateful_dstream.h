@@ -27,7 +27,9 @@
 #include "millrace/internal/exchange_operators.h"
 #include "millrace/internal/keyed_functions.h"
 #include "millrace/internal/keyed_map_state.h"
+#include "millrace/internal/keyed_process_reader.h"
 #include "millrace/internal/keyed_update.h"
+#include "millrace/keyed_process.h"
 #include "millrace/state_spec.h"
 #include "millrace/window_dstream.h"
 
@@ -140,6 +142,37 @@ class StatefulOperations : public WindowOperations<T> {
     return MappedStream<Key, State, Out>(this->graph(), this->graph()->Add(std::move(node)));
   }
 
+  // Runs a P, which is a KeyedProcess of your own, made as P(args...); see <millrace/keyed_process.h>.
+  template <class P, class... Args>
+  auto Process(const ProcessOptions& options, Args... args) const {
+    CheckKeyed();
+    CheckProcess<P>();
+    using Out = typename P::Output;
+    using Kept = detail::ProcessState<P>;
+    const auto make = [args = std::make_shared<const std::tuple<Args...>>(std::move(args)...)] {
+      return std::apply([](const Args&... each) { return P(each...); }, *args);
+    };
+    detail::Node node = this->template Exchange<Out>("Process", options.partitions, options.where);
+    // A process that is made here, and never used, says which states there are, and whether they are right.
+    std::string states;
+    try {
+      states = Kept({&node.description, 0, 1, nullptr}, make).core.description();
+    } catch (const std::exception& e) {
+      detail::Refuse(node.description, detail::Cat(detail::TypeName<P>(), " cannot be made: ", e.what()));
+    }
+    detail::KeepState<Kept>(node,
+                            detail::Cat("Process ", detail::TypeName<P>(), " of ", detail::TypeName<Key>(), ": ",
+                                        states.empty() ? "no states" : states),
+                            make);
+    node.make_writer = detail::MakeFactory<detail::GroupWriter<K, V>>();
+    node.make = detail::MakeFactory<detail::ProcessReader<P, K>>();
+    return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+  template <class P>
+  auto Process(Where where = Where::current()) const {
+    return this->template Process<P>(ProcessOptions{.where = where});
+  }
+
  protected:
   static constexpr void CheckKeyed() {
     static_assert(detail::kIsPair<T>,
@@ -166,6 +199,22 @@ class StatefulOperations : public WindowOperations<T> {
     static_assert(detail::kCanBeKept<S>,
                   "a state is kept from batch to batch, and this type holds "
                   "views: use owned text");
+  }
+
+  template <class P>
+  static constexpr void CheckProcess() {
+    static_assert(
+        std::is_base_of_v<detail::ProcessBase<Key>, P>,
+        "Process needs a class derived from millrace::KeyedProcess<Key, Value, Out> with the stream's key type, "
+        "std::string for std::string_view");
+    using In = typename P::Record;
+    static_assert(
+        std::is_same_v<In, V> || std::is_same_v<In, Owned<V>> || std::is_same_v<In, typename detail::InBlock<V>::Type>,
+        "the KeyedProcess takes other records than the stream's values");
+    static_assert(detail::kHasOnRecord<P>,
+                  "Process needs a public member void OnRecord(Context&, const Key&, const Value&, Emit&)");
+    static_assert(detail::kCanBeKept<typename P::Output> && detail::kOwnsItself<typename P::Output>,
+                  "a KeyedProcess emits records that own what they point to: use std::string for std::string_view");
   }
 
  private:
