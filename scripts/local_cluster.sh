@@ -19,6 +19,7 @@ usage: local_cluster.sh start [options]           make what is missing, start al
   --port P        of the driver                                     (default: 17077)
   --build-dir B   where bin/ is                                     (default: build/release in the source tree)
   --slots S       tasks at once on each executor                    (default: 2)
+  --memory M      budget of each runner, for blocks and state       (default: 256MiB)
 
 What `start` was told is kept in D/cluster.env, so that later commands need --dir alone. kill-* sends SIGKILL, as a crash would.
 USAGE
@@ -36,7 +37,7 @@ words=()
 while (($# > 0)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
-    --dir | --executors | --port | --build-dir | --slots)
+    --dir | --executors | --port | --build-dir | --slots | --memory)
       (($# > 1)) || fail "$1 needs a value" 2
       if [[ $1 == --dir ]]; then dir=$2; else given[$1]=$2; fi
       shift
@@ -48,7 +49,7 @@ while (($# > 0)); do
 done
 command=${words[0]:-}
 
-executors=2 port=17077 build_dir=$root/build/release slots=2
+executors=2 port=17077 build_dir=$root/build/release slots=2 memory=256MiB
 if [[ -f $dir/cluster.env ]]; then
   # shellcheck source=/dev/null
   source "$dir/cluster.env"
@@ -57,6 +58,8 @@ executors=${given[--executors]:-$executors}
 port=${given[--port]:-$port}
 build_dir=${given[--build-dir]:-$build_dir}
 slots=${given[--slots]:-$slots}
+memory=${given[--memory]:-$memory}
+[[ $memory =~ ^[1-9][0-9]*[KMG]iB$ ]] || fail "'$memory' is not a size like 256MiB" 2
 for number in "$executors" "$port" "$slots"; do
   [[ $number =~ ^[1-9][0-9]{0,4}$ ]] || fail "'$number' is not a number from 1 to 99999" 2
 done
@@ -149,14 +152,16 @@ executor:
   driver: 127.0.0.1:$port
   host: 127.0.0.1
   data_dir: $dir/executor-$n
+  checkpoint_dir: $dir/checkpoints
   slots: $slots
+  memory: $memory
 tls:
   ca: $dir/pki/ca.crt
   cert: $dir/pki/executor-$n.crt
   key: $dir/pki/executor-$n.key
 YAML
   done
-  printf 'executors=%q port=%q build_dir=%q slots=%q\n' "$executors" "$port" "$build_dir" "$slots" > "$dir/cluster.env"
+  printf 'executors=%q port=%q build_dir=%q slots=%q memory=%q\n' "$executors" "$port" "$build_dir" "$slots" "$memory" > "$dir/cluster.env"
 }
 
 # ---- readiness ----

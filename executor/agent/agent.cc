@@ -276,6 +276,7 @@ v1::RunnerBootstrap Agent::Bootstrap(const v1::StartRunner& start) const {
   bootstrap.set_slots(options_.slots);
   bootstrap.set_memory_bytes(options_.memory_bytes);
   bootstrap.set_data_dir(Concat(options_.data_dir, "/runners/", start.job_id(), "/", start.runner_id()));
+  bootstrap.set_checkpoint_dir(options_.checkpoint_dir);
   bootstrap.set_log_level(options_.log.level);
   bootstrap.set_log_format(options_.log.format);
   return bootstrap;

@@ -18,6 +18,11 @@ constexpr OptionSpec kOptions[] = {
     {.key = "executor.data_dir",
      .default_text = "/var/lib/millrace/executor",
      .doc = "Job libraries and blocks that do not fit into memory."},
+    {.key = "executor.checkpoint_dir",
+     .default_text = "",
+     .doc = "Checkpoints of state; must be one folder for all executors of the cluster. Empty: DATA_DIR/checkpoints, "
+            "which "
+            "is right for a single executor alone."},
     {.key = "executor.slots",
      .type = OptionType::kInteger,
      .default_text = "0",
@@ -28,7 +33,7 @@ constexpr OptionSpec kOptions[] = {
     {.key = "executor.memory",
      .type = OptionType::kSize,
      .default_text = "256MiB",
-     .doc = "Budget for blocks in memory, of each runner.",
+     .doc = "Budget of each runner for blocks in memory, and for state in RocksDB.",
      .min = 1 << 20},
     {.key = "executor.runner", .default_text = "", .doc = "Path of millrace-runner; empty: beside this program."},
     {.key = "tls.ca", .default_text = "/etc/millrace/pki/ca.crt", .doc = "PEM of the cluster's CA."},
@@ -56,6 +61,8 @@ absl::StatusOr<ExecutorOptions> ReadExecutorOptions(const std::string& file, con
   options.driver = config.String("executor.driver");
   options.host = config.String("executor.host");
   options.data_dir = config.String("executor.data_dir");
+  options.checkpoint_dir = config.String("executor.checkpoint_dir");
+  if (options.checkpoint_dir.empty()) options.checkpoint_dir = options.data_dir + "/checkpoints";
   const auto slots = static_cast<std::uint32_t>(config.Integer("executor.slots"));
   options.slots = slots == 0 ? std::max(1U, std::thread::hardware_concurrency()) : slots;
   options.memory_bytes = config.SizeBytes("executor.memory");

@@ -17,6 +17,7 @@ struct ExecutorOptions {
   std::string driver;  // HOST:PORT
   std::string host;    // under which peers reach this machine's runners
   std::string data_dir;
+  std::string checkpoint_dir;  // shared by all executors
   std::uint32_t slots = 0;
   std::uint64_t memory_bytes = 0;
   std::string runner;  // path of millrace-runner

@@ -35,6 +35,7 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Make(RunnerSettings settings, Lo
   MR_ASSIGN_OR_RETURN(r.sinks_, SinkHost::Make(r.job_.program->description(), r.settings_.job_id));
   r.workers_ = std::make_unique<WorkerPool>("worker", std::max(1U, r.settings_.slots), PrepareThreadForCrash);
   r.committers_ = std::make_unique<WorkerPool>("committer", kCommitters, PrepareThreadForCrash);
+  MR_RETURN_IF_ERROR(r.OpenState());
   return runner;
 }
 
@@ -45,7 +46,12 @@ Runner::Runner(RunnerSettings settings, LoadedJob job, JobPlan plan, EventLoop& 
       loop_(loop),
       transport_(transport),
       core_(plan_, settings_.runner_id),
-      blocks_({.dir = settings_.data_dir + "/blocks", .memory_budget_bytes = settings_.memory_bytes}) {}
+      blocks_({.dir = settings_.data_dir + "/blocks", .memory_budget_bytes = blocks_budget()}) {}
+
+// State on disk has half of the memory for its caches.
+std::uint64_t Runner::blocks_budget() const {
+  return plan_.stateful() && job_.plan.state_on_disk() ? settings_.memory_bytes / 2 : settings_.memory_bytes;
+}
 
 Runner::~Runner() = default;
 
@@ -75,6 +81,7 @@ v1::RunnerStatus Runner::Status() const {
   status.set_block_disk_bytes(stats.disk_bytes);
   status.set_corrupt_blocks(stats.corrupt);
   status.set_storage_problem(blocks_.Problem());
+  FillStateStatus(&status);
   auto problems = sources_->Problems();
   std::ranges::move(sinks_->Problems(), std::back_inserter(problems));
   for (auto& [op, text] : problems) {
@@ -113,6 +120,8 @@ void Runner::Do(const runner::ReadRange& action) {
 
 void Runner::Do(const runner::RunReduce& action) {
   working_.insert(action.ref.attempt);
+  if (plan_.stages[action.ref.task.stage].stateful)
+    return strands_->Post(action.ref.task, [this, action, epoch = epoch_] { Reduce(action, epoch); });
   workers_->Post([this, action, epoch = epoch_] { Reduce(action, epoch); });
 }
 
@@ -178,10 +187,14 @@ void Runner::Fail(const runner::TaskRef& ref, std::uint32_t op, std::string erro
 
 template <class Feed>
 void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
-                     Feed&& feed) {
-  auto run = std::make_shared<TaskRun>(*job_.program, plan_.name, ref, epoch, input_hash);
+                     engine::State* state, Feed&& feed) {
+  auto run = std::make_shared<TaskRun>(*job_.program, plan_.name, ref, epoch, input_hash, state);
   if (auto error = run->Compute(feed)) return Fail(ref, error->op, std::move(error->text), false);
-  runner::TaskComputed computed{ref.attempt, {}, lost};
+  if (state != nullptr) {
+    if (const absl::Status status = states_->Commit(ref.task); !status.ok())
+      return Fail(ref, plan_.stages[ref.task.stage].root, Message(status), false);
+  }
+  runner::TaskComputed computed{ref.attempt, {}, lost, run->counts()};
   for (const auto& block : run->TakeBlocks()) {
     if (const absl::Status status = blocks_.Put(block, Keep::kNeeded); !status.ok())
       return Fail(ref, plan_.stages[ref.task.stage].root, Message(status), false);
@@ -197,7 +210,7 @@ void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::
 
 void Runner::Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost,
                  std::uint64_t epoch) {
-  Compute(ref, RangeHash(range), lost, epoch, [&](engine::Task& task) {
+  Compute(ref, RangeHash(range), lost, epoch, nullptr, [&](engine::Task& task) {
     if (records == nullptr) return;
     for (auto chunk = records->Next(); !chunk.empty(); chunk = records->Next()) task.Records(chunk);
   });
@@ -217,7 +230,7 @@ void Runner::CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch) 
   loop_.Post([this, attempt = action.ref.attempt] {
     working_.erase(attempt);
     dropped_.erase(attempt);
-    Step(runner::TaskComputed{attempt, {}, 0});
+    Step(runner::TaskComputed{attempt, {}, 0, {}});
   });
 }
 
@@ -231,7 +244,7 @@ void Runner::ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch) {
       loop_.PostAt(loop_.now_us() + kReadRetry, [this, action] {
         if (dropped_.erase(action.ref.attempt) == 0) return Do(action);
         working_.erase(action.ref.attempt);
-        Step(runner::TaskComputed{action.ref.attempt, {}, 0});
+        Step(runner::TaskComputed{action.ref.attempt, {}, 0, {}});
       });
       return;
     }
@@ -253,7 +266,14 @@ void Runner::Reduce(const runner::RunReduce& action, std::uint64_t epoch) {
     if (!block.ok()) return Fail(action.ref, plan_.stages[action.ref.task.stage].root, Message(block.status()), false);
     inputs.push_back(*std::move(block));
   }
-  Compute(action.ref, action.input_hash, 0, epoch, [&](engine::Task& task) {
+  engine::State* state = nullptr;
+  if (plan_.stages[action.ref.task.stage].stateful) {
+    state = states_->Find(action.ref.task);
+    if (state == nullptr)
+      return Fail(action.ref, plan_.stages[action.ref.task.stage].root, "its state is gone, the task was dropped",
+                  false);
+  }
+  Compute(action.ref, action.input_hash, 0, epoch, state, [&](engine::Task& task) {
     for (const auto& block : inputs) {
       if (block->records > 0) task.Block(block->data);
     }

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -17,8 +18,10 @@
 #include "executor/runner/job_library.h"
 #include "executor/runner/sink_host.h"
 #include "executor/runner/source_host.h"
+#include "executor/runner/state_strands.h"
 #include "executor/runner/task_run.h"
 #include "executor/runner/worker_pool.h"
+#include "executor/state/state_host.h"
 #include "millrace/v1/cluster.pb.h"
 
 namespace millrace {
@@ -39,6 +42,7 @@ struct RunnerSettings {
   std::string data_dir;            // the runner's alone
   std::uint64_t memory_bytes = 0;  // for blocks
   std::uint32_t slots = 1;         // tasks at once
+  std::string checkpoint_dir;      // shared by all runners of the job
 };
 
 class Runner {
@@ -78,6 +82,19 @@ class Runner {
   void Do(const runner::ReleaseSplit& action);
   void Do(const runner::ReleaseSinks& action);
   void Do(const runner::DropBlocks& action);
+  // runner_state.cc
+  absl::Status OpenState();
+  void Do(const runner::KeepBlocksForRecovery& action);
+  void Do(const runner::RestoreState& action);
+  void Do(const runner::TakeState& action);
+  void Do(const runner::DropState& action);
+  void Do(const runner::DeleteState& action);
+  void Do(const runner::ReportState& action);
+  void FailState(runner::AttemptId attempt, TaskKey task, const absl::Status& status);
+  void SaveState(const runner::TakeState& action, const std::shared_ptr<StateSnapshot>& snapshot);
+  void SetStateProblem(std::string problem);
+  void FillStateStatus(v1::RunnerStatus* status) const;
+  std::uint64_t blocks_budget() const;
   void Do(const runner::ReportRanges& action);
   void Do(const runner::ReportDone& action);
   void Do(const runner::ReportFailure& action);
@@ -93,7 +110,7 @@ class Runner {
   void SendConsoleRows(TaskRun& run, std::uint32_t sink);
   template <class Feed>
   void Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
-               Feed&& feed);
+               engine::State* state, Feed&& feed);
   void Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent);
 
   const RunnerSettings settings_;
@@ -109,8 +126,13 @@ class Runner {
   std::map<runner::AttemptId, std::shared_ptr<TaskRun>> computed_;  // to be committed
   std::set<runner::AttemptId> dropped_;                             // while a worker still has them
   std::set<runner::AttemptId> working_;
-  std::unique_ptr<WorkerPool> workers_;  // last: they use everything above
+  mutable std::mutex state_problem_mutex_;
+  std::string state_problem_;
+  std::unique_ptr<StateHost> states_;    // of a job that keeps state, as the strands and the saver
+  std::unique_ptr<WorkerPool> workers_;  // from here on: they use everything above
+  std::unique_ptr<StateStrands> strands_;
   std::unique_ptr<WorkerPool> committers_;
+  std::unique_ptr<WorkerPool> saver_;
 };
 
 }  // namespace millrace

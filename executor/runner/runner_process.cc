@@ -38,8 +38,8 @@ RunnerProcess::RunnerProcess(std::string driver, TlsIdentity identity, CrashPage
 RunnerProcess::~RunnerProcess() = default;
 
 absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob job) {
-  const RunnerSettings settings{bootstrap.job_id(), bootstrap.runner_id(), bootstrap.data_dir(),
-                                bootstrap.memory_bytes(), bootstrap.slots()};
+  const RunnerSettings settings{bootstrap.job_id(),       bootstrap.runner_id(), bootstrap.data_dir(),
+                                bootstrap.memory_bytes(), bootstrap.slots(),     bootstrap.checkpoint_dir()};
   MR_ASSIGN_OR_RETURN(runner_, Runner::Make(settings, std::move(job), loop_, *this));
   peers_ = std::make_unique<PeerLinks>(
       loop_, identity_, settings.job_id, settings.runner_id,

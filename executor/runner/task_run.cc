@@ -11,7 +11,7 @@ std::uint64_t Fence(std::uint64_t epoch, std::uint64_t version) { return (epoch 
 }  // namespace
 
 TaskRun::TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref,
-                 std::uint64_t epoch, std::uint64_t input_hash)
+                 std::uint64_t epoch, std::uint64_t input_hash, engine::State* state)
     : ref_(ref), input_hash_(input_hash) {
   engine::TaskContext context;
   context.job = job;
@@ -21,6 +21,7 @@ TaskRun::TaskRun(const engine::Program& program, const std::string& job, const r
   context.partition = ref.task.partition;
   context.attempt = static_cast<std::uint32_t>(ref.attempt);
   context.fence = Fence(epoch, ref.version);
+  context.state = state;
   context.current_operator = &current_operator_;
   task_ = program.NewTask(context, *this);
 }

@@ -25,9 +25,10 @@ struct TaskError {
 
 class TaskRun final : private engine::TaskOutput {
  public:
-  // `input_hash` names the input in the blocks that are made. Throws what the job's code throws.
+  // `input_hash` names the input in the blocks that are made. `state`: of a stateful stage, else null. Throws what the
+  // job's code throws.
   TaskRun(const engine::Program& program, const std::string& job, const runner::TaskRef& ref, std::uint64_t epoch,
-          std::uint64_t input_hash);
+          std::uint64_t input_hash, engine::State* state);
   ~TaskRun() override;
 
   // Feeds and finishes. The error is what user code threw.
@@ -47,7 +48,6 @@ class TaskRun final : private engine::TaskOutput {
   const RowBuffer& rows(std::uint32_t sink) { return rows_[sink]; }
   const runner::TaskRef& ref() const { return ref_; }
   // What the operators counted, by operator and name.
-  using Counts = std::map<std::pair<std::uint32_t, std::string>, std::uint64_t>;
   const Counts& counts() const { return counts_; }
 
  private:

@@ -76,7 +76,7 @@ const WriteSet::Entry* WriteSet::Find(std::string_view key) const {
   return nullptr;
 }
 
-void WriteSet::Set(std::string_view key, std::string_view value, bool deleted) {
+std::uint32_t WriteSet::Set(std::string_view key, std::string_view value, bool deleted) {
   CheckLimits(key, value);
   if ((entries_.size() + 1) * 2 > slots_.size()) Grow();
   const std::uint32_t hash = HashOf(key);
@@ -97,8 +97,11 @@ void WriteSet::Set(std::string_view key, std::string_view value, bool deleted) {
       known && value.size() <= entry.value_bytes ? const_cast<char*>(entry.data) : Allocate(key.size() + value.size());
   if (data != entry.data) std::memcpy(data, key.data(), key.size());
   if (!value.empty()) std::memcpy(data + key.size(), value.data(), value.size());
-  entry = {data, static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size()), hash, deleted,
-           false};
+  entry.data = data;
+  entry.key_bytes = static_cast<std::uint32_t>(key.size());
+  entry.value_bytes = static_cast<std::uint32_t>(value.size());
+  entry.deleted = deleted;
+  return slots_[at] - 1;
 }
 
 char* WriteSet::Allocate(std::size_t bytes) {

@@ -27,14 +27,15 @@ class WriteSet {
     std::uint32_t value_bytes;
     std::uint32_t hash;
     bool deleted;
-    bool written;  // for the owner: has been copied to where it goes
+    bool queued;  // for the owner, who may set it: has yet to be copied to where it goes
 
     std::string_view key() const { return {data, key_bytes}; }
     std::string_view value() const { return {data + key_bytes, value_bytes}; }
   };
 
-  void Put(std::string_view key, std::string_view value) { Set(key, value, false); }
-  void Delete(std::string_view key) { Set(key, {}, true); }
+  // Both give the entry's index in entries().
+  std::uint32_t Put(std::string_view key, std::string_view value) { return Set(key, value, false); }
+  std::uint32_t Delete(std::string_view key) { return Set(key, {}, true); }
   // Null: nothing was written under this key. Valid until the next Put or Delete.
   const Entry* Find(std::string_view key) const;
 
@@ -47,7 +48,7 @@ class WriteSet {
 
  private:
   friend class SortedSet;
-  void Set(std::string_view key, std::string_view value, bool deleted);
+  std::uint32_t Set(std::string_view key, std::string_view value, bool deleted);
   char* Allocate(std::size_t bytes);
   void Grow();
 

@@ -66,9 +66,9 @@ free_port() {  # [HOW MANY IN A ROW]
   give_up "no free port"
 }
 
-start_cluster() {
+start_cluster() {  # [options of local_cluster.sh start]
   port=$(free_port)
-  "$cluster" start --dir "$cluster_dir" --port "$port" --build-dir "$build_dir" || give_up "the cluster did not start"
+  "$cluster" start --dir "$cluster_dir" --port "$port" --build-dir "$build_dir" "$@" || give_up "the cluster did not start"
   export MILLRACE_DRIVER=127.0.0.1:$port MILLRACE_TLS_DIR=$cluster_dir/pki
 }
 on_cluster() { "$cluster" "$@" --dir "$cluster_dir"; }

@@ -1,0 +1,110 @@
+// The runner's actions on state: restoring it, saving it, and giving it to tasks. Everything that touches a partition's
+// state goes through its strand; files are written by one thread beside the workers.
+#include "common/dataflow/wire.h"
+#include "common/log.h"
+#include "common/status.h"
+#include "executor/runner/runner.h"
+#include "executor/state/posix_checkpoint_store.h"
+
+namespace millrace {
+namespace {
+constexpr std::int64_t kSaveRetry = 1'000'000;
+}
+
+absl::Status Runner::OpenState() {
+  if (!plan_.stateful()) return absl::OkStatus();
+  if (settings_.checkpoint_dir.empty())
+    return FailedPrecondition("job ", settings_.job_id,
+                              " keeps state, and this runner has no folder for checkpoints: set ",
+                              "checkpoint_dir in the executor's configuration");
+  StateHostOptions options;
+  options.scratch_dir = settings_.data_dir + "/state";
+  options.memory_budget_bytes = settings_.memory_bytes - blocks_budget();
+  MR_ASSIGN_OR_RETURN(options.checkpoints, PosixCheckpointStore::Make({.root = settings_.checkpoint_dir}));
+  options.job_id = settings_.job_id;
+  states_ = std::make_unique<StateHost>(*job_.program, std::move(options));
+  strands_ = std::make_unique<StateStrands>(loop_, *workers_);
+  saver_ = std::make_unique<WorkerPool>("saver", 1, nullptr);
+  return absl::OkStatus();
+}
+
+void Runner::FailState(runner::AttemptId attempt, TaskKey task, const absl::Status& status) {
+  log::Error("state", {{"stage", task.stage}, {"partition", task.partition}, {"error", Message(status)}});
+  const bool permanent = absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status);
+  PostEvent(runner::TaskFailed{attempt, plan_.stages[task.stage].root, Message(status), permanent});
+}
+
+void Runner::Do(const runner::RestoreState& action) {
+  strands_->Post(action.task, [this, action] {
+    const absl::Status status = states_->Restore(action.task, action.files);
+    if (!status.ok()) return FailState(action.attempt, action.task, status);
+    PostEvent(runner::StateRestored{action.attempt});
+  });
+}
+
+void Runner::Do(const runner::TakeState& action) {
+  strands_->Post(action.task, [this, action] {
+    auto snapshot = states_->Snapshot(action.task, action.batch);
+    if (!snapshot.ok()) return FailState(action.attempt, action.task, snapshot.status());
+    PostEvent(runner::StateTaken{action.attempt});
+    saver_->Post([this, action, snapshot = *std::move(snapshot)] { SaveState(action, snapshot); });
+  });
+}
+
+// What was taken out of the state exists only in the snapshot: it is written again and again until it is on disk, or
+// the partition is no longer ours.
+void Runner::SaveState(const runner::TakeState& action, const std::shared_ptr<StateSnapshot>& snapshot) {
+  auto chain = states_->Save(*snapshot);
+  if (chain.ok()) {
+    SetStateProblem("");
+    return PostEvent(runner::StateSaved{action.attempt, *std::move(chain)});
+  }
+  if (absl::IsFailedPrecondition(chain.status())) return;
+  log::Error("checkpoint not written", {{"stage", action.task.stage},
+                                        {"partition", action.task.partition},
+                                        {"batch", action.batch},
+                                        {"error", Message(chain.status())}});
+  SetStateProblem(Concat("checkpoint of batch ", action.batch, ": ", Message(chain.status())));
+  loop_.Post([this, action, snapshot] {
+    loop_.PostAt(loop_.now_us() + kSaveRetry,
+                 [this, action, snapshot] { saver_->Post([this, action, snapshot] { SaveState(action, snapshot); }); });
+  });
+}
+
+void Runner::Do(const runner::DropState& action) {
+  strands_->Post(action.task, [this, action] { states_->Drop(action.task); });
+}
+
+void Runner::Do(const runner::DeleteState& action) {
+  if (saver_ == nullptr) return;
+  saver_->Post([this, action] {
+    if (const absl::Status status = states_->Delete(action.names); !status.ok())
+      log::Warn("files of old checkpoints stay", {{"error", Message(status)}});
+  });
+}
+
+void Runner::Do(const runner::ReportState& action) {
+  v1::RunnerMessage message;
+  wire::ToProto(action.report, message.mutable_state());
+  transport_.Report(std::move(message));
+}
+
+void Runner::Do(const runner::KeepBlocksForRecovery& action) {
+  workers_->Post([this, through = action.through] { blocks_.KeepOnlyForRecovery(through); });
+}
+
+void Runner::SetStateProblem(std::string problem) {
+  const std::lock_guard lock(state_problem_mutex_);
+  state_problem_ = std::move(problem);
+}
+
+void Runner::FillStateStatus(v1::RunnerStatus* status) const {
+  if (states_ == nullptr) return;
+  const StateStats stats = states_->stats();
+  status->set_state_memory_bytes(stats.memory_bytes);
+  status->set_state_disk_bytes(stats.disk_bytes);
+  const std::lock_guard lock(state_problem_mutex_);
+  status->set_state_problem(state_problem_);
+}
+
+}  // namespace millrace
