@@ -14,6 +14,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <source_location>
 #include <stdexcept>
@@ -21,6 +22,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "millrace/dstream.h"
 #include "millrace/engine.h"
@@ -167,6 +169,17 @@ class JobContext {
     node.description.bounded = options.bounded;
     node.make = detail::MakeFactory<detail::ValuesRoot>();
     return Add<std::string_view>(std::move(node));
+  }
+
+  // All records of these streams.
+  template <class T>
+  DStream<T> Union(std::initializer_list<DStream<T>> streams, Where where = Where::current()) {
+    return Union(std::vector<DStream<T>>(streams), where);
+  }
+  template <class T>
+  DStream<T> Union(const std::vector<DStream<T>>& streams, Where where = Where::current()) {
+    if (streams.empty()) detail::Refuse("Union", detail::LocationOf(where), "it has no stream; pass at least one");
+    return DStream<T>(graph_, 0).UnionOf(streams, where);
   }
 
   // Ends the building and checks the whole. Called once, by MILLRACE_JOB and by tests, after the body.

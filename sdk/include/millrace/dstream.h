@@ -25,7 +25,9 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "millrace/bad_records.h"
 #include "millrace/codec.h"
 #include "millrace/hash.h"
 #include "millrace/internal/combine_operators.h"
@@ -85,30 +87,35 @@ class DStream : public TransformOperations<T> {
     return this->template AddNarrow<T, detail::FilterOperator<T, F>>("Filter", std::move(f), where);
   }
 
-  // Gives f all records of a partition at once, as std::span<const T>, also when there are none; f emits or gives a
-  // range, as in FlatMap. The partition must fit in memory.
+  // Gives f all records of a partition at once, as f(std::span<const T>) or f(const BatchContext&, std::span<const T>),
+  // also when there are none; f emits or gives a range, as in FlatMap. The partition must fit in memory.
   template <class U = void, class F>
   auto MapPartitions(F f, Where where = Where::current()) const {
     static_assert(
         detail::kCanBeKept<T>,
         "MapPartitions keeps records, and this type holds views: Map it to owned text, or specialise OwnedTraits");
-    using Out = detail::Emitted<U, T, F, std::span<const T>>;
-    detail::Node node = this->template Consume<Out>(engine::OperatorKind::kNarrow, "MapPartitions", where);
-    node.runs_empty = true;
-    using Op = detail::MapPartitionsOperator<T, Out, F>;
-    node.make = detail::MakeFactoryFor<Op>(std::make_shared<const F>(std::move(f)));
-    return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
+    return AddPartitions<detail::EmittedOfBatch<U, T, F, std::span<const T>>>("MapPartitions", std::move(f), where);
   }
 
-  // All records of both streams, which must be of one job. No exchange: partitions stay what they were.
+  // One record a partition: all its records, also when there are none.
+  auto Glom(Where where = Where::current()) const {
+    static_assert(detail::kCanBeKept<T>,
+                  "Glom keeps records, and this type holds views: Map it to owned text, or specialise OwnedTraits");
+    using Out = std::vector<Owned<T>>;
+    const auto glom = [](std::span<const T> records, Emitter<Out>& emit) {
+      Out all;
+      all.reserve(records.size());
+      for (const T& record : records) all.push_back(ToOwned<T>(record));
+      emit(std::move(all));
+    };
+    return AddPartitions<Out>("Glom", glom, where);
+  }
+
+  // All records of both streams, which must be of one job. No exchange: partitions stay what they were. More streams
+  // at once: JobContext::Union.
   DStream<T> Union(const DStream<T>& other, Where where = Where::current()) const {
-    detail::Node node = this->template Consume<T>(engine::OperatorKind::kNarrow, "Union", where);
-    if (other.graph() != this->graph()) {
-      detail::Refuse(node.description, "the streams are of two contexts; build both from the same JobContext");
-    }
-    node.description.inputs.push_back(other.id());
-    node.make = detail::MakeFactory<detail::UnionOperator<T>>();
-    return DStream<T>(this->graph(), this->graph()->Add(std::move(node)));
+    const DStream<T> both[] = {*this, other};
+    return UnionOf(both, where);
   }
 
   // Deals the records out evenly to this many partitions, in turn.
@@ -147,6 +154,20 @@ class DStream : public TransformOperations<T> {
     return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
   }
 
+  // Each different record of the batch once.
+  DStream<Owned<T>> Distinct(Partitions partitions = {}, Where where = Where::current()) const {
+    static_assert(Hashable<T>, "Distinct needs a millrace::Hasher for this record type; see <millrace/hash.h>");
+    static_assert(Encodable<Owned<T>>, "Distinct needs a millrace::Codec for this record type; see <millrace/codec.h>");
+    static_assert(detail::kCanBeKept<T>,
+                  "Distinct keeps records, and this type holds views: Map it to owned text, or specialise OwnedTraits");
+    using Policy = detail::DistinctPolicy<T>;
+    detail::Node node = this->template Exchange<Owned<T>>("Distinct", partitions, where);
+    node.description.combine = true;
+    node.make_writer = detail::MakeFactory<detail::CombineWriter<Policy>>(Policy{});
+    node.make = detail::MakeFactory<detail::DistinctReader<T>>();
+    return DStream<Owned<T>>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+
   // At most one record a batch: all its records combined by f(T, T), which should be associative; none for an empty
   // batch.
   template <class F>
@@ -162,6 +183,43 @@ class DStream : public TransformOperations<T> {
     node.make_writer = detail::MakeFactoryFor<detail::ReduceWriter<T, F>>(shared);
     node.make = detail::MakeFactoryFor<detail::ReduceReader<T, F>>(shared);
     return DStream<Owned<T>>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+
+  // The operator leaves out the records for which its function throws, and counts them; see <millrace/bad_records.h>.
+  const DStream& SkipBadRecords(Where where = Where::current()) const {
+    this->AcceptBad("SkipBadRecords", engine::BadRecords::kSkip, where);
+    return *this;
+  }
+  // The same, and gives them as a stream.
+  DStream<BadRecord> BadRecords(Where where = Where::current()) const {
+    this->AcceptBad("BadRecords", engine::BadRecords::kDeadLetter, where);
+    detail::Node node = this->template Consume<BadRecord>(engine::OperatorKind::kNarrow, "BadRecords", where);
+    node.description.side = true;
+    node.make = detail::MakeFactory<detail::UnionOperator<BadRecord>>();
+    return DStream<BadRecord>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+
+ private:
+  friend class JobContext;
+
+  // Of streams of this one's job.
+  DStream<T> UnionOf(std::span<const DStream<T>> streams, const Where& where) const {
+    detail::Node node = detail::NewNode<T>(engine::OperatorKind::kNarrow, "Union", {}, where);
+    for (const DStream<T>& stream : streams) {
+      this->RequireSameJob(node, stream);
+      node.description.inputs.push_back(stream.id());
+    }
+    node.make = detail::MakeFactory<detail::UnionOperator<T>>();
+    return DStream<T>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+
+  template <class Out, class F>
+  DStream<Out> AddPartitions(std::string_view name, F f, const Where& where) const {
+    detail::Node node = this->template Consume<Out>(engine::OperatorKind::kNarrow, name, where);
+    node.runs_empty = true;
+    using Op = detail::MapPartitionsOperator<T, Out, F>;
+    node.make = detail::MakeFactoryFor<Op>(std::make_shared<const F>(std::move(f)));
+    return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
   }
 };
 

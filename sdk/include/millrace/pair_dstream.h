@@ -20,6 +20,7 @@
 
 #include "millrace/codec.h"
 #include "millrace/hash.h"
+#include "millrace/internal/aggregate_operators.h"
 #include "millrace/internal/combine_operators.h"
 #include "millrace/internal/emitted_type.h"
 #include "millrace/internal/exchange_operators.h"
@@ -83,11 +84,27 @@ class PairOperations : public OutputOperations<T> {
     static_assert(std::is_invocable_v<const F&, const V&>,
                   "MapValues needs a function callable, as const, as f(value)");
     using W = std::remove_cvref_t<std::invoke_result_t<const F&, const V&>>;
-    const auto of_pair = [f = std::move(f)](const T& record) {
-      return std::pair<K, W>(record.first, std::invoke(f, record.second));
-    };
-    using G = std::remove_const_t<decltype(of_pair)>;
-    return AddNarrow<std::pair<K, W>, detail::MapOperator<T, std::pair<K, W>, G>>("MapValues", G(of_pair), where);
+    return MapPairs<std::pair<K, W>>(
+        "MapValues",
+        [f = std::move(f)](const T& record) { return std::pair<K, W>(record.first, std::invoke(f, record.second)); },
+        where);
+  }
+
+  // (k, v) becomes k, v, or (v, k).
+  DStream<K> Keys(Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T>, "Keys needs a stream of std::pair: Map each record to a pair first");
+    return MapPairs<K>(
+        "Keys", [](const T& record) -> const K& { return record.first; }, where);
+  }
+  DStream<V> Values(Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T>, "Values needs a stream of std::pair: Map each record to a pair first");
+    return MapPairs<V>(
+        "Values", [](const T& record) -> const V& { return record.second; }, where);
+  }
+  DStream<std::pair<V, K>> Swap(Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T>, "Swap needs a stream of std::pair: Map each record to a pair first");
+    return MapPairs<std::pair<V, K>>(
+        "Swap", [](const T& record) { return std::pair<V, K>(record.second, record.first); }, where);
   }
 
   // (k, v) becomes (k, w) for every w that f(v) holds, or that f(v, emit) emits. The type of w is FlatMapValues<W>'s;
@@ -147,11 +164,101 @@ class PairOperations : public OutputOperations<T> {
     return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
   }
 
+  // One record a key: a combiner, of whatever type C `create` gives. create(v) makes one of a value, merge_value(C, v)
+  // adds a value to one, merge_combiners(C, C) makes one of two, as the map tasks have made them; combiners are moved
+  // in. Without `map_side_combine` values are sent as they are and only merged where they arrive: cheaper when most
+  // keys have one value.
+  template <class Create, class MergeValue, class MergeCombiners>
+  auto CombineByKey(Create create, MergeValue merge_value, MergeCombiners merge_combiners, Partitions partitions = {},
+                    bool map_side_combine = true, Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T>, "CombineByKey needs a stream of std::pair: Map each record to a pair first");
+    static_assert(std::is_invocable_v<const Create&, const V&>,
+                  "CombineByKey needs a first function callable, as const, as create(value)");
+    using C = Owned<std::remove_cvref_t<std::invoke_result_t<const Create&, const V&>>>;
+    return Aggregate<C>("CombineByKey",
+                        detail::CombineFunctions<Create, MergeValue, MergeCombiners>{
+                            std::move(create), std::move(merge_value), std::move(merge_combiners)},
+                        partitions, map_side_combine, where);
+  }
+
+  // One record a key: add(… add(add(zero, v1), v2) …, vn) for the values of each map task, and those results combined
+  // by merge(C, C). So `zero` may count once for each map task: it should change nothing.
+  template <class C, class Add, class Merge>
+  auto AggregateByKey(C zero, Add add, Merge merge, Partitions partitions = {}, Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T>, "AggregateByKey needs a stream of std::pair: Map each record to a pair first");
+    static_assert(std::is_invocable_r_v<C, const Add&, C, const V&>,
+                  "AggregateByKey needs a function callable, as const, as add(C, value), which gives a C");
+    const auto shared = std::make_shared<const Add>(std::move(add));
+    auto create = [zero = std::move(zero), shared](const V& value) -> C {
+      return std::invoke(*shared, C(zero), value);
+    };
+    auto merge_value = [shared](C acc, const V& value) -> C { return std::invoke(*shared, std::move(acc), value); };
+    return Aggregate<C>("AggregateByKey",
+                        detail::CombineFunctions<decltype(create), decltype(merge_value), Merge>{
+                            std::move(create), std::move(merge_value), std::move(merge)},
+                        partitions, true, where);
+  }
+
+  // The same with one function of two values, f(V, V), for both.
+  template <class F>
+  auto FoldByKey(Owned<V> zero, F f, Partitions partitions = {}, Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T>, "FoldByKey needs a stream of std::pair: Map each record to a pair first");
+    using C = Owned<V>;
+    static_assert(std::is_invocable_r_v<C, const F&, C, const V&> && std::is_invocable_r_v<C, const F&, C, C>,
+                  "FoldByKey needs a function callable, as const, as f(accumulated, value), which gives the new value");
+    const auto shared = std::make_shared<const F>(std::move(f));
+    auto create = [zero = std::move(zero), shared](const V& value) -> C {
+      return std::invoke(*shared, C(zero), value);
+    };
+    auto merge = [shared](C acc, const auto& more) -> C { return std::invoke(*shared, std::move(acc), more); };
+    return Aggregate<C>(
+        "FoldByKey",
+        detail::CombineFunctions<decltype(create), decltype(merge), decltype(merge)>{std::move(create), merge, merge},
+        partitions, true, where);
+  }
+
  protected:
+  template <class Out, class F>
+  DStream<Out> MapPairs(std::string_view name, F f, const Where& where) const {
+    return AddNarrow<Out, detail::MapOperator<T, Out, F>>(name, std::move(f), where);
+  }
+
+  template <class C, class Functions>
+  auto Aggregate(std::string_view name, Functions functions, Partitions partitions, bool map_side_combine,
+                 const Where& where) const {
+    static_assert(Hashable<K>, "combining by key needs a millrace::Hasher for the key type; see <millrace/hash.h>");
+    static_assert(Encodable<Owned<K>> && Encodable<Owned<V>>,
+                  "combining by key needs a millrace::Codec for key and value; see <millrace/codec.h>");
+    static_assert(Encodable<C>, "combining by key needs a millrace::Codec for the combiner; see <millrace/codec.h>");
+    static_assert(
+        detail::kCanBeKept<T> && detail::kCanBeKept<C>,
+        "combining by key keeps records, and this type holds views: Map it to owned text, or specialise OwnedTraits");
+    using Policy = detail::AggregatePolicy<K, V, C, Functions>;
+    using Out = std::pair<Owned<K>, C>;
+    detail::Node node = this->template Exchange<Out>(name, partitions, where);
+    node.description.combine = map_side_combine;
+    const auto shared = std::make_shared<const Functions>(std::move(functions));
+    if (map_side_combine) {
+      node.make_writer = [shared](const detail::OperatorSetup& setup) {
+        return std::make_unique<detail::CombineWriter<Policy>>(setup, Policy{*shared});
+      };
+      node.make = [shared](const detail::OperatorSetup& setup) {
+        return std::make_unique<detail::CombineReader<Policy>>(setup, Policy{*shared});
+      };
+    } else {
+      node.make_writer = detail::MakeFactory<detail::GroupWriter<K, V>>();
+      node.make = [shared](const detail::OperatorSetup& setup) {
+        return std::make_unique<detail::ValuesReader<Policy, V>>(setup, Policy{*shared});
+      };
+    }
+    return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+
   // Adds an operator without exchange that has a user function.
   template <class Out, class Op, class F>
   DStream<Out> AddNarrow(std::string_view name, F f, const Where& where) const {
     detail::Node node = this->template Consume<Out>(engine::OperatorKind::kNarrow, name, where);
+    node.handles_bad = requires { Op::kHandlesBad; };
     node.make = detail::MakeFactoryFor<Op>(std::make_shared<const F>(std::move(f)));
     return DStream<Out>(this->graph(), this->graph()->Add(std::move(node)));
   }

@@ -164,6 +164,7 @@ struct ToText<std::unordered_map<K, V>> {
 template <class T>
 requires kPlainAggregate<T>
 struct ToText<T> {
+  static constexpr bool kOfFields = true;  // and not its author's own
   static void Append(std::string& out, const T& value) {
     out += '{';
     detail::ListText list(out);

@@ -85,7 +85,7 @@ class CombineWriter : public Consumer<typename Policy::Record> {
       table_.Update(
           hashes[i], Policy::KeyOf(record),
           [&] {
-            return typename Table::Entry{hashes[i], ToOwned<Key>(Policy::KeyOf(record)), Policy::Start(record)};
+            return typename Table::Entry{hashes[i], ToOwned<Key>(Policy::KeyOf(record)), policy_.Start(record)};
           },
           [&](typename Policy::Value& value) { policy_.Add(value, record); });
     }

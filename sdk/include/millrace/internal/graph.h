@@ -33,6 +33,7 @@ struct Node {
   OperatorFactory make;         // for the stage that it is in; of a shuffle: the root of the stage after it
   OperatorFactory make_writer;  // of a shuffle: the end of the stages before it
   StateFactory make_state;      // of a stateful shuffle
+  bool handles_bad = false;     // it can go on after a record for which its function throws
   bool one_by_one = false;      // the source records of its stage must be pushed one at a time
   // Of a windowed operator; the planner turns them into batches. `window_us` 0: no window; `slide_us` 0: as its input.
   std::int64_t window_us = 0;

@@ -11,20 +11,27 @@
 #include <type_traits>
 #include <utility>
 
+#include "millrace/batch_context.h"
 #include "millrace/emitter.h"
+#include "millrace/internal/bad_record_operator.h"
+#include "millrace/internal/emitted_type.h"
+#include "millrace/internal/keyed_batch.h"
 #include "millrace/internal/operator.h"
 #include "millrace/owned.h"
 
 namespace millrace::detail {
 
 template <class In, class Out, class F>
-class MapOperator : public Producer<Out, Consumer<In>> {
+class MapOperator : public RecordOperator<In, Out> {
  public:
-  MapOperator(const OperatorSetup& setup, const F& f) : Producer<Out, Consumer<In>>(setup), f_(f) {}
+  MapOperator(const OperatorSetup& setup, const F& f) : RecordOperator<In, Out>(setup), f_(f) {}
 
   void Push(std::span<const In> chunk) override {
     this->Enter();
-    for (const In& record : chunk) this->out_.Add(std::invoke(f_, record));
+    const auto map = [this](const In& record) { this->out_.Add(std::invoke(f_, record)); };
+    if (this->tolerant()) [[unlikely]]
+      return this->PushEach(chunk, map);
+    for (const In& record : chunk) map(record);
     this->out_.Flush();
   }
 
@@ -32,15 +39,15 @@ class MapOperator : public Producer<Out, Consumer<In>> {
   const F& f_;
 };
 
-// Calls f(input, emit), or emits what the range f(input) holds.
-template <class Out, class In, class F>
-void EmitAll(const F& f, const In& input, Outbox<Out>& out) {
+// Calls f(inputs..., emit), or emits what the range f(inputs...) holds.
+template <class Out, class F, class... In>
+void EmitAll(const F& f, Outbox<Out>& out, const In&... inputs) {
   Emitter<Out> emit(out);
-  if constexpr (std::is_invocable_v<const F&, const In&, Emitter<Out>&>) {
-    std::invoke(f, input, emit);
+  if constexpr (std::is_invocable_v<const F&, const In&..., Emitter<Out>&>) {
+    std::invoke(f, inputs..., emit);
   } else {
-    using Result = std::invoke_result_t<const F&, const In&>;
-    Result&& range = std::invoke(f, input);
+    using Result = std::invoke_result_t<const F&, const In&...>;
+    Result&& range = std::invoke(f, inputs...);
     // The elements of a container that f made for us are ours to move from; those of a view are not.
     constexpr bool kOurs = !std::is_lvalue_reference_v<Result> && !std::ranges::view<std::remove_cvref_t<Result>>;
     for (auto&& record : range) {
@@ -54,13 +61,16 @@ void EmitAll(const F& f, const In& input, Outbox<Out>& out) {
 }
 
 template <class In, class Out, class F>
-class FlatMapOperator : public Producer<Out, Consumer<In>> {
+class FlatMapOperator : public RecordOperator<In, Out> {
  public:
-  FlatMapOperator(const OperatorSetup& setup, const F& f) : Producer<Out, Consumer<In>>(setup), f_(f) {}
+  FlatMapOperator(const OperatorSetup& setup, const F& f) : RecordOperator<In, Out>(setup), f_(f) {}
 
   void Push(std::span<const In> chunk) override {
     this->Enter();
-    for (const In& record : chunk) EmitAll<Out>(f_, record, this->out_);
+    const auto map = [this](const In& record) { EmitAll<Out>(f_, this->out_, record); };
+    if (this->tolerant()) [[unlikely]]
+      return this->PushEach(chunk, map);
+    for (const In& record : chunk) map(record);
     this->out_.Flush();
   }
 
@@ -71,31 +81,45 @@ class FlatMapOperator : public Producer<Out, Consumer<In>> {
 // Small records are copied together into full chunks. Large ones are not copied at all: runs of records that pass are
 // handed on in place.
 template <class T, class F>
-class FilterOperator : public Producer<T, Consumer<T>> {
+class FilterOperator : public RecordOperator<T, T> {
  public:
-  FilterOperator(const OperatorSetup& setup, const F& f) : Producer<T, Consumer<T>>(setup), f_(f) {}
+  FilterOperator(const OperatorSetup& setup, const F& f) : RecordOperator<T, T>(setup), f_(f) {}
 
   void Push(std::span<const T> chunk) override {
     this->Enter();
-    if constexpr (kCheapToCopy) {
-      for (const T& record : chunk) {
-        if (std::invoke(f_, record)) this->out_.Add(record);
-      }
-      this->out_.Flush();
+    if (this->tolerant()) [[unlikely]] {
+      PushIf(chunk, [&](std::size_t i) {
+        bool passes = false;
+        this->Try(chunk, i, [&] { passes = std::invoke(f_, chunk[i]); });
+        return passes;
+      });
+      this->GiveBad();
     } else {
-      std::size_t begin = 0;
-      for (std::size_t i = 0; i < chunk.size(); ++i) {
-        if (std::invoke(f_, chunk[i])) continue;
-        this->out_.Forward(chunk.subspan(begin, i - begin));
-        begin = i + 1;
-      }
-      this->out_.Forward(chunk.subspan(begin));
+      PushIf(chunk, [&](std::size_t i) -> bool { return std::invoke(f_, chunk[i]); });
     }
   }
 
  private:
   static constexpr bool kCheapToCopy =
       std::is_trivially_copy_constructible_v<T> && std::is_trivially_destructible_v<T> && sizeof(T) <= 64;
+
+  template <class Passes>
+  void PushIf(std::span<const T> chunk, const Passes& passes) {
+    if constexpr (kCheapToCopy) {
+      for (std::size_t i = 0; i < chunk.size(); ++i) {
+        if (passes(i)) this->out_.Add(chunk[i]);
+      }
+      this->out_.Flush();
+    } else {
+      std::size_t begin = 0;
+      for (std::size_t i = 0; i < chunk.size(); ++i) {
+        if (passes(i)) continue;
+        this->out_.Forward(chunk.subspan(begin, i - begin));
+        begin = i + 1;
+      }
+      this->out_.Forward(chunk.subspan(begin));
+    }
+  }
 
   const F& f_;
 };
@@ -138,7 +162,11 @@ class MapPartitionsOperator : public Producer<Out, Consumer<In>> {
   void Finish() override {
     this->Enter();
     rows_.Show([this](std::span<const In> rows) {
-      EmitAll<Out>(f_, rows, this->out_);
+      if constexpr (kTakesBatch<F, Out, std::span<const In>>) {
+        EmitAll<Out>(f_, this->out_, BatchOf(*this->setup().task), rows);
+      } else {
+        EmitAll<Out>(f_, this->out_, rows);
+      }
       this->out_.Flush();
     });
     rows_.Release();

@@ -106,10 +106,15 @@ class Outbox {
   }
 
   void Flush() {
-    if (buffer_.empty()) return;
+    if (buffer_.empty() || held_) return;
     Forward(buffer_.records());
     buffer_.Clear();
   }
+
+  // While it is held, records are only collected: those of a bad record can be taken back.
+  void Hold(bool held) { held_ = held; }
+  std::size_t size() const { return buffer_.size(); }
+  void TakeBack(std::size_t size) { buffer_.Truncate(size); }
 
   // Pushes records that are already in one piece, without copying them. Afterwards this operator is the running one
   // again.
@@ -129,6 +134,7 @@ class Outbox {
 
   volatile std::uint32_t* const current_;
   const std::uint32_t id_;
+  bool held_ = false;
   std::vector<Consumer<T>*> consumers_;
   RecordArray<T> buffer_;
 };

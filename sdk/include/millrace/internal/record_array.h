@@ -53,6 +53,12 @@ class RecordArray {
     size_ = 0;
   }
 
+  // Ends the records after the first `size`.
+  void Truncate(std::size_t size) {
+    std::destroy_n(data_ + size, size_ - size);
+    size_ = size;
+  }
+
   // Ends the records and gives the memory back.
   void Release() {
     Clear();

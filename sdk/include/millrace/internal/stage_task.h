@@ -56,6 +56,7 @@ class StageTask : public engine::Task {
   }
   void Block(std::string_view data) override { members_.front().op->Block(data); }
   void Finish() override {
+    shared_.source = {};
     for (const Member& member : members_) {
       if (member.finishes) member.op->Finish();
     }

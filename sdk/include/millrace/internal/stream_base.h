@@ -42,6 +42,31 @@ class StreamBase {
     return node;
   }
 
+  // For an operator of two streams.
+  void RequireSameJob(const Node& node, const StreamBase& other) const {
+    if (other.graph_ == graph_) return;
+    Refuse(node.description, "the streams are of two contexts; build both from the same JobContext");
+  }
+
+  // What the operator does with records for which its function throws. The worst of what was asked for holds: dead
+  // letters that have consumers are not given up.
+  void AcceptBad(std::string_view name, engine::BadRecords policy, const std::source_location& where) const {
+    const engine::OperatorDescription& op = graph_->nodes()[id_].description;
+    if (!graph_->nodes()[id_].handles_bad) {
+      Refuse(name, LocationOf(where),
+             Cat(op.name, " at ", op.location,
+                 " calls no function for single records; put what may throw into a Map, "
+                 "FlatMap, Filter, MapValues or FlatMapValues, and call ",
+                 name, " on what that gives"));
+    }
+    Node& node = graph_->ChangeNode(id_);
+    if (node.description.bad_records < policy) node.description.bad_records = policy;
+    if (policy != engine::BadRecords::kDeadLetter) return;
+    // Records of a source are known by their place in the chunk; what was made of them, only if they come one by one.
+    const Node& input = graph_->nodes()[node.description.inputs[0]];
+    if (input.description.kind != engine::OperatorKind::kSource) node.one_by_one = true;
+  }
+
   void SetUid(std::string_view uid) const {
     engine::OperatorDescription& op = graph_->Change(id_);
     if (uid.empty()) Refuse(op, "an empty uid names nothing; pass a name or leave Uid out");
