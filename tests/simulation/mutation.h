@@ -20,6 +20,8 @@ enum class Mutation {
   kArrivalOrder,    // a reducer merges in the order in which blocks came
   kSilentLoss,      // a link between runners loses blocks and says nothing
   kUnstableSource,  // a range that is read again gives other records
+  kHalfState,       // what a failed task has left of the state is used on
+  kEarlyGarbage,    // a checkpoint's files are deleted before they are old
   kEarlyDone,       // a commit is answered before it is visible, and may then fail
 };
 
@@ -38,6 +40,8 @@ inline constexpr std::array kMutations = {
     MutationName{Mutation::kArrivalOrder, "arrival_order"},
     MutationName{Mutation::kSilentLoss, "silent_loss"},
     MutationName{Mutation::kUnstableSource, "unstable_source"},
+    MutationName{Mutation::kHalfState, "half_state"},
+    MutationName{Mutation::kEarlyGarbage, "early_garbage"},
     MutationName{Mutation::kEarlyDone, "early_done"},
 };
 

@@ -274,6 +274,10 @@ void SimRunner::Do(const runner::DropBlocks& action) {
 
 void SimRunner::Do(const runner::RestoreState& action) {
   const std::uint64_t life = ++lives_;
+  if (const auto half = states_.find(action.task); half != states_.end() && world_.mutation() == Mutation::kHalfState) {
+    half->second.life = life;
+    return Take(runner::StateRestored{action.attempt});
+  }
   states_[action.task] = {0, life, {}};
   After(WorkTime(), [action, life](SimRunner& r) { r.Restore(action, life); });
 }
@@ -314,11 +318,15 @@ void SimRunner::Save(runner::AttemptId attempt, TaskKey task, Record value, std:
   if (now == states_.end() || now->second.life != life) return;
   StateChain& chain = now->second.chain;
   if (chain.size() == 3) chain.clear();
+  if (world_.mutation() == Mutation::kEarlyGarbage && !chain.empty())
+    world_.checkpoint_store().erase(chain.front().name);
   chain.push_back({name, 8, 1, chain.empty()});
   Take(runner::StateSaved{attempt, chain});
 }
 
-void SimRunner::Do(const runner::DropState& action) { states_.erase(action.task); }
+void SimRunner::Do(const runner::DropState& action) {
+  if (world_.mutation() != Mutation::kHalfState) states_.erase(action.task);
+}
 
 void SimRunner::Do(const runner::DeleteState& action) {
   for (const std::string& name : action.names) {
