@@ -8,6 +8,7 @@
 // code throws goes through.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "millrace/engine.h"
+#include "millrace/internal/event_clock.h"
 #include "millrace/internal/record_array.h"
 
 namespace millrace::detail {
@@ -31,6 +33,14 @@ struct TaskShared {
   // Event time that this task has seen, microseconds since the Unix epoch; no record after it is older. Written by the
   // operator that assigns timestamps, or by a root that has merged those of its inputs; read by writers at Finish.
   std::int64_t watermark_us = INT64_MIN;
+  // The same by origin: a task may have records of several, each as far as it is. See event_clock.h.
+  std::vector<EventClock> clocks;
+
+  // Called by an origin, once, in its Finish. Of several the slowest is the task's.
+  void Publish(const EventClock& clock) {
+    watermark_us = clocks.empty() ? clock.watermark_us : std::min(watermark_us, clock.watermark_us);
+    clocks.push_back(clock);
+  }
 };
 
 // What an operator is given when its task begins. All of it outlives the operator.
