@@ -49,17 +49,23 @@ class PartitionBlocks {
     Encode(value, out);
   }
 
+  // A block, and how many records it has. Once.
+  std::pair<std::string, std::uint64_t> Take(std::uint32_t partition) {
+    Block& block = blocks_[partition];
+    std::string data;
+    data.reserve(block.bytes.size() + 10);
+    ByteWriter out(data);
+    out.Varint(block.records);
+    out.Bytes(block.bytes);
+    block.bytes = {};
+    return {std::move(data), block.records};
+  }
+
   // Gives every block away, the empty ones too.
   void Give(std::uint32_t shuffle, engine::TaskOutput& output) {
     for (std::uint32_t p = 0; p < partitions(); ++p) {
-      Block& block = blocks_[p];
-      std::string data;
-      data.reserve(block.bytes.size() + 10);
-      ByteWriter out(data);
-      out.Varint(block.records);
-      out.Bytes(block.bytes);
-      block.bytes = {};
-      output.Block(shuffle, p, std::move(data), block.records);
+      auto [data, records] = Take(p);
+      output.Block(shuffle, p, std::move(data), records);
     }
   }
 
