@@ -24,18 +24,22 @@
 #include <optional>
 #include <source_location>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "millrace/bad_records.h"
 #include "millrace/codec.h"
 #include "millrace/event_windows.h"
 #include "millrace/hash.h"
 #include "millrace/internal/event_functions.h"
 #include "millrace/internal/event_join_reader.h"
+#include "millrace/internal/event_process_reader.h"
 #include "millrace/internal/narrow_operators.h"
 #include "millrace/internal/std_types.h"
 #include "millrace/internal/stream_base.h"
+#include "millrace/keyed_process.h"
 #include "millrace/owned.h"
 #include "millrace/timed.h"
 
@@ -154,6 +158,54 @@ class EventStream : public detail::StreamBase {
     return AddOrigin<EventStream<Out>>(std::move(node));
   }
 
+  // Runs a P, which is a KeyedProcess of your own, made as P(args...); see <millrace/keyed_process.h>. Its event timers
+  // go off when the watermark reaches them. What it gives has a time: in OnRecord the record's, in OnEventTimer the
+  // timer's, in OnTimer the watermark. Late records reach it like others.
+  template <class P, class... Args>
+  EventStream<typename P::Output> Process(const ProcessOptions& options, Args... args) const {
+    using Key = Owned<K>;
+    static_assert(std::is_base_of_v<detail::ProcessBase<Key>, P>,
+                  "Process needs a class derived from millrace::KeyedProcess<Key, Value, Out> with the stream's key "
+                  "type, std::string for std::string_view");
+    using In = typename P::Record;
+    static_assert(
+        std::is_same_v<In, V> || std::is_same_v<In, Owned<V>> || std::is_same_v<In, typename detail::InBlock<V>::Type>,
+        "the KeyedProcess takes other records than the stream's values");
+    static_assert(detail::kHasOnRecord<P>,
+                  "Process needs a public member void OnRecord(Context&, const Key&, const Value&, Emit&)");
+    using Out = typename P::Output;
+    static_assert(detail::kCanBeKept<Out> && detail::kOwnsItself<Out>,
+                  "a KeyedProcess emits records that own what they point to: use std::string for std::string_view");
+    using Kept = detail::EventProcessState<P>;
+    const auto make = [args = std::make_shared<const std::tuple<Args...>>(std::move(args)...)] {
+      return std::apply([](const Args&... each) { return P(each...); }, *args);
+    };
+    detail::Node node = EventExchange<Timed<Out>>("Process", options.partitions, options.where);
+    detail::KeepState<Kept>(node, detail::DescribeProcess<Kept, P>(node, make), make);
+    node.make = detail::MakeFactory<detail::EventProcessReader<P, K>>();
+    return AddOrigin<EventStream<Out>>(std::move(node));
+  }
+  template <class P>
+  EventStream<typename P::Output> Process(Where where = Where::current()) const {
+    return this->template Process<P>(ProcessOptions{.where = where});
+  }
+
+  // The operator leaves out the records for which its function throws, and counts them; see <millrace/bad_records.h>.
+  // For WithTimestamps, Map, FlatMap and Filter.
+  const EventStream& SkipBadRecords(Where where = Where::current()) const {
+    AcceptBad("SkipBadRecords", engine::BadRecords::kSkip, where);
+    return *this;
+  }
+  // The same, and gives them as a stream.
+  template <class Bad = BadRecord>  // a template since DStream is not yet complete here
+  DStream<Bad> BadRecords(Where where = Where::current()) const {
+    AcceptBad("BadRecords", engine::BadRecords::kDeadLetter, where);
+    detail::Node node = Consume<Bad>(engine::OperatorKind::kNarrow, "BadRecords", where);
+    node.description.side = true;
+    node.make = detail::MakeFactory<detail::UnionOperator<Bad>>();
+    return DStream<Bad>(graph(), graph()->Add(std::move(node)));
+  }
+
   // ---- for operators by key that go by event time ----
 
   // A shuffle whose writer is EventWriter<K, V>. Who asks for it gives it state and a reader: event_exchange.h.
@@ -187,6 +239,7 @@ class EventStream : public detail::StreamBase {
   template <class Out, class Op, class F>
   std::uint32_t AddNarrow(std::string_view name, F f, const Where& where) const {
     detail::Node node = Consume<Out>(engine::OperatorKind::kNarrow, name, where);
+    node.handles_bad = requires { Op::kHandlesBad; };
     node.make = detail::MakeFactoryFor<Op>(std::make_shared<const F>(std::move(f)));
     return graph()->Add(std::move(node));
   }
@@ -197,9 +250,7 @@ class EventStream : public detail::StreamBase {
 
   template <class U>
   void AddInput(detail::Node& node, const EventStream<U>& other) const {
-    if (other.graph() != graph()) {
-      detail::Refuse(node.description, "the streams are of two contexts; build both from the same JobContext");
-    }
+    RequireSameJob(node, other);
     node.description.inputs.push_back(other.id());
   }
 

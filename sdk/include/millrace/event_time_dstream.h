@@ -55,6 +55,7 @@ class TimeOperations : public StatefulOperations<T> {
     detail::CheckEventSpan(name, where, "max_out_of_orderness", options.max_out_of_orderness.count(), 0);
     detail::CheckEventSpan(name, where, "idle_after", options.idle_after.count(), 0);
     detail::Node node = this->template Consume<Timed<T>>(engine::OperatorKind::kNarrow, name, where);
+    node.handles_bad = true;
     node.runs_empty = true;  // every split says in every batch how far it is
     node.make = [shared = std::make_shared<const F>(std::move(f)), options](const detail::OperatorSetup& setup) {
       return std::make_unique<detail::TimestampOperator<T, F>>(setup, *shared, options.max_out_of_orderness.count(),

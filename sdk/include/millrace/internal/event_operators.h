@@ -15,7 +15,7 @@
 
 #include "millrace/codec.h"
 #include "millrace/hash.h"
-#include "millrace/internal/emitted_type.h"
+#include "millrace/internal/bad_record_operator.h"
 #include "millrace/internal/event_clock.h"
 #include "millrace/internal/operator.h"
 #include "millrace/internal/shuffle_block.h"
@@ -40,23 +40,26 @@ std::int64_t TimestampUs(const Result& time) {
 }
 
 template <class T, class F>
-class TimestampOperator : public Producer<Timed<T>, Consumer<T>> {
+class TimestampOperator : public RecordOperator<T, Timed<T>> {
  public:
   TimestampOperator(const OperatorSetup& setup, const F& f, std::int64_t out_of_orderness_us,
                     std::int64_t idle_after_us)
-      : Producer<Timed<T>, Consumer<T>>(setup),
+      : RecordOperator<T, Timed<T>>(setup),
         f_(f),
         out_of_orderness_us_(out_of_orderness_us),
         idle_after_us_(idle_after_us) {}
 
   void Push(std::span<const T> chunk) override {
     this->Enter();
-    for (const T& record : chunk) {
+    const auto assign = [this](const T& record) {
       const std::int64_t time_us = TimestampUs(std::invoke(f_, record));
       if (time_us > kMaxEventTimeUs || time_us < -kMaxEventTimeUs) TooFar(time_us);
-      latest_us_ = std::max(latest_us_, time_us);
       this->out_.Add(Timed<T>{record, time_us});
-    }
+      latest_us_ = std::max(latest_us_, time_us);
+    };
+    if (this->tolerant()) [[unlikely]]
+      return this->PushEach(chunk, assign);
+    for (const T& record : chunk) assign(record);
     this->out_.Flush();
   }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <tuple>
@@ -73,6 +74,9 @@ class ProcessRun {
         context_(core, BatchOf(task), kHasOnTimer<P>, kHasOnEventTimer<P>),
         emit_(out) {}
 
+  // If set, it is called before each callback of a timer, with the callback's name and the timer's time.
+  std::function<void(std::string_view callback, std::int64_t time_us)> before_timer;
+
   // Before the first record; called again, it does nothing. `watermark_us`: as the last batch left it.
   void Begin(std::int64_t watermark_us) {
     if (begun_) return;
@@ -121,6 +125,7 @@ class ProcessRun {
 
   template <class F>
   void Fire(std::string_view callback, std::int64_t time_us, std::uint64_t hash, const Key& key, const F& f) {
+    if (before_timer) before_timer(callback, time_us);
     core_.Enter(hash, key);
     context_.firing_ = callback;
     context_.firing_us_ = time_us;
