@@ -180,6 +180,7 @@ struct OperatorDescription {
   std::uint32_t period = 1;
   std::uint32_t input_period = 1;
   std::uint32_t window = 0;      // batches that a window covers; 0: none
+  std::uint32_t lag = 0;         // batches that it leaves out at its young end
   bool stateful = false;         // shuffles alone: it keeps state from batch to batch
   std::uint32_t key_groups = 0;  // of a stateful operator; its partitions are ranges of them
   std::string state;             // what it keeps, for people and for the comparison with older versions of the job

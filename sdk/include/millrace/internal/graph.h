@@ -38,6 +38,8 @@ struct Node {
   // Of a windowed operator; the planner turns them into batches. `window_us` 0: no window; `slide_us` 0: as its input.
   std::int64_t window_us = 0;
   std::int64_t slide_us = 0;
+  std::int64_t lag_us = -1;  // of a slice: it covers from `window_us` ago to `lag_us` ago, both included; -1: a window
+  std::int64_t checkpoint_us = 0;  // how often the job must be checkpointed for it; 0: it does not care
 };
 
 inline constexpr std::int64_t kMaxPartitions = 65536;

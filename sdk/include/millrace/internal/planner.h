@@ -71,8 +71,17 @@ inline void ResolvePeriods(std::vector<Node>& nodes, std::int64_t interval_us) {
     };
     if (node.slide_us != 0) check("slide", node.slide_us);
     if (node.slide_us != 0) op.period = static_cast<std::uint32_t>(node.slide_us / interval_us);
-    if (node.window_us != 0) check("window", node.window_us);
-    op.window = static_cast<std::uint32_t>(node.window_us / interval_us);
+    if (node.lag_us >= 0) {
+      op.window = static_cast<std::uint32_t>(node.window_us / unit + 1) * op.input_period;
+      op.lag = static_cast<std::uint32_t>(node.lag_us / unit) * op.input_period;
+    } else {
+      if (node.window_us != 0) check("window", node.window_us);
+      op.window = static_cast<std::uint32_t>(node.window_us / interval_us);
+    }
+    const std::int64_t slide = op.period * interval_us;
+    if (node.checkpoint_us == 0 || (node.checkpoint_us > 0 && node.checkpoint_us % slide == 0)) continue;
+    Refuse(op, Cat("its checkpoint interval of ", ms(node.checkpoint_us), " is not a multiple of ", ms(slide),
+                   ", its slide; pass a multiple"));
   }
 }
 
@@ -87,12 +96,17 @@ inline void CheckState(std::vector<Node>& nodes, std::uint32_t key_groups) {
   }
 }
 
-// Every so many microseconds, a multiple of the batch interval; 0 when nothing keeps state.
+// Every so many microseconds, a multiple of the batch interval; 0 when nothing keeps state. A job is checkpointed as a
+// whole, so the shortest interval that was asked for is everybody's.
 inline std::uint64_t CheckpointInterval(const Graph& graph, std::int64_t interval_us) {
   bool stateful = false;
-  for (const Node& node : graph.nodes()) stateful = stateful || node.description.stateful;
+  std::int64_t wanted = graph.checkpoint_us();
+  for (const Node& node : graph.nodes()) {
+    stateful = stateful || node.description.stateful;
+    if (node.checkpoint_us != 0 && (wanted == 0 || node.checkpoint_us < wanted)) wanted = node.checkpoint_us;
+  }
   if (!stateful) return 0;
-  const std::int64_t wanted = graph.checkpoint_us() != 0 ? graph.checkpoint_us() : kDefaultCheckpointUs;
+  if (wanted == 0) wanted = kDefaultCheckpointUs;
   return static_cast<std::uint64_t>((wanted + interval_us - 1) / interval_us * interval_us);
 }
 
