@@ -55,4 +55,16 @@ expect "ForEachBatch needs a function that can be called as" \
   'lines.ForEachBatch([](int) {});'
 expect "ToKafka writes pairs and texts" \
   'lines.Map([](std::string_view t) { return t.size(); }).ToKafka({.brokers = "h", .topic = "t"});'
+expect "WithTimestamps needs a function that gives a std::chrono::sys_time" \
+  'lines.WithTimestamps([](std::string_view t) { return std::string(t); });'
+expect "WithSourceTimestamps needs a stream of millrace::KafkaRecord" \
+  'lines.WithSourceTimestamps();'
+expect "WindowByKey needs a stream of std::pair" \
+  'lines.WithTimestamps([](std::string_view) { return 1; }).WindowByKey(millrace::Tumbling(std::chrono::seconds(1)));'
+expect "WindowByKey needs Tumbling(size), Sliding(size, slide) or Session(gap)" \
+  'lines.Map([](std::string_view t) { return std::pair(t, t); }).WithTimestamps([](const auto&) { return 1; })
+     .WindowByKey(std::chrono::seconds(1));'
+expect "this operator keeps records, and this type holds views" \
+  'lines.Map([](std::string_view t) { return std::pair(1, Borrowed{1, t}); }).WithTimestamps([](const auto&) { return 1; })
+     .WindowByKey(millrace::Session(std::chrono::seconds(1))).Count();'
 exit $failed

@@ -161,6 +161,27 @@ TEST_P(EventWindowsTest, AggregateAgreesWithTheModel) {
   Check(Make(how), 5, 21);
 }
 
+TEST_P(EventWindowsTest, ARestoreChangesNothingNotEvenTheOrder) {
+  const HowTo how = [](const auto& pairs, const Case& c) {
+    WithWindows(pairs, c, [&](const auto& windows) { End(windows.Group(c.partitions)); });
+  };
+  Harness plain = Make(how);
+  plain.stored = false;
+  Harness moved = Make(how);
+  std::mt19937_64 random(51);
+  std::int64_t now = Param().start;
+  for (int batch = 0; batch < 40; ++batch) {
+    const EventSplits splits = RandomEvents(random, Param().splits, random() % 30, now += 4, Param().keys);
+    for (Harness* job : {&plain, &moved}) {
+      job->Feed(0, splits);
+      job->RunBatch();
+      job->time_us += kBatchUs;
+    }
+    moved.Restore();
+    for (const std::uint32_t sink : SinksOf(plain)) ASSERT_EQ(plain.texts(sink), moved.texts(sink)) << batch;
+  }
+}
+
 TEST_P(EventWindowsTest, AllStateIsGivenUpOnceItIsOver) {
   Harness job = Make([](const auto& pairs, const Case& c) {
     WithWindows(pairs, c, [&](const auto& windows) { End(windows.Count(c.partitions)); });

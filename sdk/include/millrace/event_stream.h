@@ -9,7 +9,7 @@
 // max_out_of_orderness. Where streams meet it is the smallest of all splits, and it never goes back. A split without
 // records for idle_after of batch time does not count; also one that has never had any, from the first batch on. While
 // all are idle the watermark stays. idle_after 0: splits are never idle, so one that stays empty holds everything back.
-// A split that has ended does not count.
+// A split that has ended does not count. When all have ended the job does, and windows that are open give no result.
 //
 // An EventStream is a small handle like a DStream, with the same rules for functions and views; see dstream.h. Map,
 // Filter and FlatMap are given the record and keep its time. What else a DStream has: Records() and AsDStream().
