@@ -26,9 +26,10 @@ struct ChangeLog::Run {
 
   std::shared_ptr<StatePlaces> places;
   std::uint64_t interval = 0;
-  std::uint64_t bytes = 0;
-  std::string name;  // empty: in memory
-  WriteSet set;      // until a Save, on its own thread, puts it in order
+  std::uint64_t bytes = 0;         // what it adds to a file, roughly
+  std::uint64_t memory_bytes = 0;  // none when on disk
+  std::string name;                // empty: in memory
+  WriteSet set;                    // until a Save, on its own thread, puts it in order
   std::shared_ptr<const SortedSet> sorted;
 };
 
@@ -40,7 +41,8 @@ ChangeLog::~ChangeLog() = default;
 void ChangeLog::Add(WriteSet set) {
   if (set.empty()) return;
   auto run = std::make_shared<Run>();
-  run->bytes = set.bytes();
+  run->bytes = set.payload_bytes();
+  run->memory_bytes = set.bytes();
   run->set = std::move(set);
   std::lock_guard lock(mutex_);
   run->interval = interval_;
@@ -187,7 +189,7 @@ void ChangeLog::Consolidate(const Runs& runs) {
 std::uint64_t ChangeLog::memory_bytes() const {
   std::lock_guard lock(mutex_);
   std::uint64_t bytes = 0;
-  for (const auto& run : runs_) bytes += run->name.empty() ? run->bytes : 0;
+  for (const auto& run : runs_) bytes += run->memory_bytes;
   return bytes;
 }
 

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kAbandonedAfter = std::chrono::hours(24);
-constexpr int kPublishAttempts = 3;
+constexpr int kPublishAttempts = 100;
 
 std::string RandomName() {
   std::random_device random;
@@ -81,13 +81,14 @@ class PosixWriter final : public CheckpointWriter {
   absl::Status Publish() {
     if (durable_) MR_RETURN_IF_ERROR(SyncData(file_, path_));
     const std::string folder = ParentDirectory(path_);
-    absl::Status status = NotFound(folder);
-    // Whoever deletes the last file of a folder removes the folder, too, perhaps just now.
-    for (int i = 0; absl::IsNotFound(status) && i < kPublishAttempts; ++i) {
-      status = MakeDirectories(folder);
-      if (!status.ok()) continue;
-      const int failed = RenameNew(temporary_, path_);
-      if (failed != 0) status = ErrnoStatus(failed, Concat("cannot give checkpoint file ", path_, " its name"));
+    absl::Status status = MakeDirectories(folder);
+    for (int i = 0; i < kPublishAttempts; ++i) {
+      const int failed = status.ok() ? RenameNew(temporary_, path_) : ENOENT;
+      if (failed != 0 && status.ok())
+        status = ErrnoStatus(failed, Concat("cannot give checkpoint file ", path_, " its name"));
+      if (failed != ENOENT) break;
+      // Whoever deletes the last file of a folder removes the folder, too, perhaps just now.
+      if (absl::Status made = MakeDirectories(folder); made.ok() || i + 1 == kPublishAttempts) status = std::move(made);
     }
     MR_RETURN_IF_ERROR(status);
     return durable_ ? SyncDirectory(folder) : absl::OkStatus();

@@ -2,10 +2,13 @@
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
 
+#include <atomic>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -89,11 +92,31 @@ class TableFiles {
 
 }  // namespace
 
+// Hears of errors on the database's own threads. It must not try to recover by itself: what it does then, beside calls
+// that go on, is the least tested part of it.
+struct RocksDatabase::Health final : rocksdb::EventListener {
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override { Fail(*status); }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* recover) override {
+    *recover = false;
+  }
+  void Fail(const rocksdb::Status& status) {
+    std::lock_guard lock(mutex);
+    if (first.ok()) first = status;
+  }
+  rocksdb::Status error() {
+    std::lock_guard lock(mutex);
+    return first;
+  }
+
+  std::mutex mutex;
+  rocksdb::Status first;
+};
+
 std::shared_ptr<RocksMemory> MakeRocksMemory(std::uint64_t bytes) { return std::make_shared<RocksMemory>(bytes); }
 std::uint64_t MemoryUsed(const RocksMemory& memory) { return memory.cache->GetUsage(); }
 
 RocksDatabase::RocksDatabase(std::string path, std::shared_ptr<RocksMemory> memory)
-    : path_(std::move(path)), memory_(std::move(memory)) {}
+    : path_(std::move(path)), memory_(std::move(memory)), health_(std::make_shared<Health>()) {}
 
 RocksDatabase::~RocksDatabase() {
   if (db_) rocksdb::CancelAllBackgroundWork(db_.get(), true);
@@ -105,59 +128,66 @@ absl::StatusOr<std::shared_ptr<RocksDatabase>> RocksDatabase::Open(const std::st
                                                                    std::shared_ptr<RocksMemory> memory) {
   MR_RETURN_IF_ERROR(MakeDirectories(ParentDirectory(path)));
   auto database = std::shared_ptr<RocksDatabase>(new RocksDatabase(path, std::move(memory)));
+  rocksdb::Options options = StateDatabaseOptions(*database->memory_);
+  options.listeners.push_back(database->health_);
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(StateDatabaseOptions(*database->memory_), path, &db);
-  MR_RETURN_IF_ERROR(database->Check(status, "cannot open state folder"));
+  const rocksdb::Status status = rocksdb::DB::Open(options, path, &db);
+  MR_RETURN_IF_ERROR(database->Explain(status, "cannot open state folder"));
   database->db_.reset(db);
   return database;
 }
 
-absl::Status RocksDatabase::Check(const rocksdb::Status& status, std::string_view doing) {
+bool RocksDatabase::broken() const { return !health_->error().ok(); }
+
+absl::Status RocksDatabase::Explain(const rocksdb::Status& status, std::string_view doing) const {
   if (status.ok()) return absl::OkStatus();
   const std::string message = Concat(doing, " ", path_, ": ", status.ToString());
   if (status.IsNoSpace()) return ResourceExhausted(message, "; make room on that disk");
-  broken_ = broken_ || status.IsCorruption();
   return status.IsCorruption() ? DataLoss(message) : Unavailable(message);
 }
 
-absl::StatusOr<bool> RocksDatabase::Get(std::uint64_t space, std::string_view key, std::string& value) {
+absl::Status RocksDatabase::CheckRead(const rocksdb::Status& status) const {
+  if (status.IsCorruption()) health_->Fail(status);
+  return Explain(status, "cannot read state in");
+}
+
+// What the database's own threads met says more than what became of the call.
+absl::Status RocksDatabase::CheckWrite(const rocksdb::Status& status) const {
+  if (status.ok()) return absl::OkStatus();
+  health_->Fail(status);
+  return Explain(health_->error(), "cannot write state to");
+}
+
+absl::StatusOr<bool> RocksDatabase::Get(std::uint64_t space, std::string_view key, std::string& value) const {
   rocksdb::PinnableSlice found;
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), KeyIn(space, key), &found);
   if (status.IsNotFound()) return false;
-  MR_RETURN_IF_ERROR(Check(status, "cannot read state in"));
+  MR_RETURN_IF_ERROR(CheckRead(status));
   value.assign(found.data(), found.size());
   return true;
 }
 
-// After a full disk the database waits to be told that there is room again.
-template <class Act>
-absl::Status RocksDatabase::Try(std::string_view doing, Act&& act) {
-  rocksdb::Status status = act();
-  if (!status.ok() && db_->Resume().ok()) status = act();
-  return Check(status, doing);
-}
-
 absl::Status RocksDatabase::Write(std::uint64_t space, std::span<const WriteSet::Entry> entries,
                                   std::span<const std::uint32_t> which) {
+  MR_RETURN_IF_ERROR(CheckWrite(health_->error()));
   const std::string prefix = Prefix(space);
   rocksdb::WriteBatch batch;
   for (std::size_t i = 0; i < which.size(); ++i) {
     const WriteSet::Entry& entry = entries[which[i]];
     const rocksdb::Slice key[] = {prefix, ToSlice(entry.key())};
     const rocksdb::Slice value = ToSlice(entry.value());
-    const rocksdb::Status added = entry.deleted
-                                      ? batch.Delete(rocksdb::SliceParts(key, 2))
-                                      : batch.Put(rocksdb::SliceParts(key, 2), rocksdb::SliceParts(&value, 1));
-    MR_RETURN_IF_ERROR(Check(added, "cannot write state to"));
+    MR_RETURN_IF_ERROR(CheckWrite(entry.deleted ? batch.Delete(rocksdb::SliceParts(key, 2))
+                                                : batch.Put(rocksdb::SliceParts(key, 2), {&value, 1})));
     if (batch.GetDataSize() < kWriteBatchBytes && i + 1 < which.size()) continue;
-    MR_RETURN_IF_ERROR(Try("cannot write state to", [&] { return db_->Write(NoLog(), &batch); }));
+    MR_RETURN_IF_ERROR(CheckWrite(db_->Write(NoLog(), &batch)));
     batch.Clear();
   }
   return absl::OkStatus();
 }
 
-absl::Status RocksDatabase::Scan(std::uint64_t space, std::string_view from, std::string_view to, const Visit& visit) {
+absl::Status RocksDatabase::Scan(std::uint64_t space, std::string_view from, std::string_view to,
+                                 const Visit& visit) const {
   const std::string end = to.empty() ? Prefix(space + 1) : KeyIn(space, to);
   const rocksdb::Slice bound(end);
   rocksdb::ReadOptions options;
@@ -167,7 +197,7 @@ absl::Status RocksDatabase::Scan(std::uint64_t space, std::string_view from, std
   for (at->Seek(KeyIn(space, from)); at->Valid(); at->Next()) {
     if (!visit(ToView(at->key()).substr(skip), ToView(at->value()))) return absl::OkStatus();
   }
-  return Check(at->status(), "cannot read state in");
+  return CheckRead(at->status());
 }
 
 absl::Status RocksDatabase::Load(std::uint64_t space, EntryCursor& entries) {
@@ -180,18 +210,21 @@ absl::Status RocksDatabase::Load(std::uint64_t space, EntryCursor& entries) {
     if (entries.deleted()) continue;
     key.resize(sizeof space);
     key.append(entries.key());
-    MR_RETURN_IF_ERROR(Check(files.Add(key, ToSlice(entries.value())), "cannot load state into"));
+    MR_RETURN_IF_ERROR(Explain(files.Add(key, ToSlice(entries.value())), "cannot load state into"));
   }
-  MR_RETURN_IF_ERROR(Check(files.Finish(), "cannot load state into"));
+  MR_RETURN_IF_ERROR(Explain(files.Finish(), "cannot load state into"));
   if (files.files().empty()) return absl::OkStatus();
+  // A database that has stopped does not refuse files, as it should, but ends the process.
+  MR_RETURN_IF_ERROR(CheckWrite(health_->error()));
   rocksdb::IngestExternalFileOptions ingest;
   ingest.move_files = true;
   ingest.snapshot_consistency = false;
   ingest.write_global_seqno = false;
-  return Try("cannot load state into", [&] { return db_->IngestExternalFile(files.files(), ingest); });
+  return CheckWrite(db_->IngestExternalFile(files.files(), ingest));
 }
 
 absl::Status RocksDatabase::Drop(std::uint64_t space) {
+  if (broken()) return absl::OkStatus();  // all of it will go soon
   const std::string begin = Prefix(space);
   const std::string end = Prefix(space + 1);
   const rocksdb::Slice from(begin);
@@ -199,7 +232,7 @@ absl::Status RocksDatabase::Drop(std::uint64_t space) {
   // The files that hold nothing else give their space back at once.
   rocksdb::Status status = rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &from, &to, false);
   if (status.ok()) status = db_->DeleteRange(NoLog(), db_->DefaultColumnFamily(), from, to);
-  return Check(status, "cannot drop state in");
+  return CheckWrite(status);
 }
 
 std::uint64_t RocksDatabase::disk_bytes() const {

@@ -6,11 +6,12 @@
 // no harm.
 //
 // Thread-safe, as far as a space is written by one thread at a time. Errors name the folder: ResourceExhausted when the
-// disk is full, DataLoss for damage, Unavailable else. After damage the database is broken(): it goes on to answer what
-// it can, but new spaces should be made in another one.
+// disk is full, DataLoss for damage, Unavailable else. After the first error that may have left something behind, of a
+// call or of the database's own threads, it is broken() for good: it answers what it can, and takes no more. Whoever
+// needs a space then makes it in another database; repairing one that is worth nothing without its checkpoints is not
+// worth the trouble.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,31 +44,32 @@ class RocksDatabase {
                                                              std::shared_ptr<RocksMemory> memory);
   ~RocksDatabase();
 
-  absl::StatusOr<bool> Get(std::uint64_t space, std::string_view key, std::string& value);
+  absl::StatusOr<bool> Get(std::uint64_t space, std::string_view key, std::string& value) const;
   // Some of the entries, by their indices. After an error some of those may have been written.
   absl::Status Write(std::uint64_t space, std::span<const WriteSet::Entry> entries,
                      std::span<const std::uint32_t> which);
   // Entries with from <= key < to (`to` empty: to the end), ascending, until `visit` gives false.
-  absl::Status Scan(std::uint64_t space, std::string_view from, std::string_view to, const Visit& visit);
+  absl::Status Scan(std::uint64_t space, std::string_view from, std::string_view to, const Visit& visit) const;
   // Fills a space that nothing was written to. Much faster than Write: the entries come in order, so they are made
   // into finished files.
   absl::Status Load(std::uint64_t space, EntryCursor& entries);
   absl::Status Drop(std::uint64_t space);
 
-  bool broken() const { return broken_; }
+  bool broken() const;
   std::uint64_t disk_bytes() const;
   std::uint64_t entries() const;  // roughly
 
  private:
   RocksDatabase(std::string path, std::shared_ptr<RocksMemory> memory);
-  absl::Status Check(const rocksdb::Status& status, std::string_view doing);
-  template <class Act>
-  absl::Status Try(std::string_view doing, Act&& act);
+  absl::Status Explain(const rocksdb::Status& status, std::string_view doing) const;
+  absl::Status CheckRead(const rocksdb::Status& status) const;
+  absl::Status CheckWrite(const rocksdb::Status& status) const;
 
+  struct Health;
   const std::string path_;
   const std::shared_ptr<RocksMemory> memory_;
+  const std::shared_ptr<Health> health_;
   std::unique_ptr<rocksdb::DB> db_;
-  std::atomic<bool> broken_{false};
 };
 
 }  // namespace millrace

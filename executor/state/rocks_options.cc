@@ -1,6 +1,7 @@
 #include "executor/state/rocks_options.h"
 
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
@@ -43,10 +44,20 @@ rocksdb::CompressionType FastestCompression() {
   return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
 }
 
+// A log file on a full disk ends the process: writing to a file after it has failed is taken for a bug. What matters
+// comes as a status anyway.
+class NoLogFile final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 }  // namespace
 
 RocksMemory::RocksMemory(std::uint64_t cap)
-    : bytes(cap), cache(MakeCache(cap / 2)), memtables(std::make_shared<rocksdb::WriteBufferManager>(cap / 8, cache)) {}
+    : bytes(cap),
+      cache(MakeCache(cap / 2)),
+      memtables(std::make_shared<rocksdb::WriteBufferManager>(cap / 16 * 3, cache)) {}
 
 rocksdb::Options StateDatabaseOptions(const RocksMemory& memory) {
   rocksdb::Options options;
@@ -60,17 +71,19 @@ rocksdb::Options StateDatabaseOptions(const RocksMemory& memory) {
   options.memtable_prefix_bloom_size_ratio = 0.02;
   options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
-  options.target_file_size_base = 32 * kMiB;
-  options.max_bytes_for_level_base = std::max(64 * kMiB, 4 * options.write_buffer_size);
+  // The first level is as large as the files that are merged into it at once: were it larger, each of them would have
+  // all of it written again.
+  options.max_bytes_for_level_base = 4 * options.write_buffer_size;
+  options.target_file_size_base = 2 * options.write_buffer_size;
   options.compression = FastestCompression();
   options.compaction_readahead_size = 256 << 10;
   options.writable_file_max_buffer_size = 256 << 10;
   options.max_open_files = 512;
   options.max_background_jobs = 2;
+  options.max_bgerror_resume_count = 0;
   // Nothing outlives the process.
   options.avoid_flush_during_shutdown = true;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 1;
+  options.info_log = std::make_shared<NoLogFile>();
   options.max_manifest_file_size = kMiB;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;

@@ -9,8 +9,9 @@
 // a task that fails may have left the set already; its partition is dropped and restored from its checkpoint.
 //
 // RocksState is thread-safe; a store is used by one thread at a time, and is dropped by its destruction. Calls of
-// StateStore throw std::runtime_error; status() keeps the error. When damage is found in the database, the next Load
-// opens another one; the damaged one goes with its last store.
+// StateStore throw std::runtime_error; status() keeps the error. When the database is damaged, or its disk has been
+// full, the next Load opens another one; the broken one goes with its last store, and all of those fail at their next
+// write.
 #pragma once
 
 #include <atomic>

@@ -101,6 +101,7 @@ StateHost::StateHost(const engine::Program& program, StateHostOptions options)
 StateHost::~StateHost() {
   partitions_.clear();
   rocks_.reset();
+  if (!opened_.ok()) return;
   if (const absl::Status status = RemoveTree(scratch_dir_); !status.ok())
     log::Warn("state could not be removed", {{"dir", scratch_dir_}, {"error", Message(status)}});
 }

@@ -90,6 +90,7 @@ std::uint32_t WriteSet::Set(std::string_view key, std::string_view value, bool d
   if (!known) {
     entries_.push_back({nullptr, 0, 0, hash, false, false});
     slots_[at] = static_cast<std::uint32_t>(entries_.size());
+    payload_bytes_ += key.size();
   }
   Entry& entry = entries_[slots_[at] - 1];
   // A value that is not longer than the one before takes its place.
@@ -97,6 +98,7 @@ std::uint32_t WriteSet::Set(std::string_view key, std::string_view value, bool d
       known && value.size() <= entry.value_bytes ? const_cast<char*>(entry.data) : Allocate(key.size() + value.size());
   if (data != entry.data) std::memcpy(data, key.data(), key.size());
   if (!value.empty()) std::memcpy(data + key.size(), value.data(), value.size());
+  payload_bytes_ += value.size() - entry.value_bytes;
   entry.data = data;
   entry.key_bytes = static_cast<std::uint32_t>(key.size());
   entry.value_bytes = static_cast<std::uint32_t>(value.size());

@@ -45,6 +45,8 @@ class WriteSet {
   std::size_t size() const { return entries_.size(); }
   // All memory it takes, values that were written over included.
   std::size_t bytes() const;
+  // Of keys and values.
+  std::size_t payload_bytes() const { return payload_bytes_; }
 
  private:
   friend class SortedSet;
@@ -56,6 +58,7 @@ class WriteSet {
   std::vector<std::uint32_t> slots_;  // index in entries_ plus 1, 0: free; a power of two of them
   std::vector<std::unique_ptr<char[]>> arena_;
   std::size_t arena_bytes_ = 0;
+  std::size_t payload_bytes_ = 0;
   char* free_ = nullptr;  // in the last piece of the arena
   std::size_t free_bytes_ = 0;
 };

@@ -45,7 +45,7 @@ void ExpectRefused(std::string_view image, std::string_view why) {
 TEST(ElfNote, ReadsTheNoteOfARealLibrary) {
   const auto note = ReadJobNote(Load(GOOD));
   ASSERT_TRUE(note.ok()) << note.status();
-  EXPECT_EQ(note->abi, 1u);
+  EXPECT_EQ(note->abi, 2u);
   EXPECT_EQ(note->sdk, "0.1.0");
   EXPECT_EQ(note->compiler, "GCC 12.2.0");
   EXPECT_EQ(note->job, "wordcount");
