@@ -67,4 +67,50 @@ expect "WindowByKey needs Tumbling(size), Sliding(size, slide) or Session(gap)" 
 expect "this operator keeps records, and this type holds views" \
   'lines.Map([](std::string_view t) { return std::pair(1, Borrowed{1, t}); }).WithTimestamps([](const auto&) { return 1; })
      .WindowByKey(millrace::Session(std::chrono::seconds(1))).Count();'
+
+keyed='auto pairs = lines.Map([](std::string_view t) { return std::pair(t, 1); });
+  using Old = std::optional<int>;
+  using Ints = std::span<const int>;
+  using Handle = millrace::StateHandle<int>;'
+expect "keyed state needs a stream of std::pair" \
+  'lines.UpdateStateByKey([](auto, auto, std::optional<int> old) { return old; });'
+expect "keyed state needs a millrace::Hasher for the key type" \
+  'lines.Map([](std::string_view) { return std::pair(Opaque(1), 1); })
+     .UpdateStateByKey([](const Opaque&, std::span<const int>, std::optional<int> old) { return old; });'
+expect "keyed state needs a millrace::Codec for the state's type" \
+  "$keyed"' pairs.UpdateStateByKey([](auto&, Ints, std::optional<Opaque> old) { return old; });'
+expect "a state is kept from batch to batch, and this type holds views" \
+  "$keyed"' pairs.UpdateStateByKey([](auto&, Ints, std::optional<std::string_view> old) { return old; });'
+expect "UpdateStateByKey needs a function callable, as const, as f(key, std::span<const Value>" \
+  "$keyed"' pairs.UpdateStateByKey([](auto&, Old old) { return old; });'
+expect "UpdateStateByKey needs a function that gives std::optional<State>" \
+  "$keyed"' pairs.UpdateStateByKey([](auto&, Ints, Old) { return 1; });'
+expect "the initial state must be pairs of the key's type and the state's" \
+  "$keyed"' pairs.UpdateStateByKey([](auto&, Ints, Old old) { return old; }, std::vector{std::pair(1, 1)});'
+expect "MapWithState needs a function callable, as const, as f(key, std::optional<Value>" \
+  "$keyed"' pairs.MapWithState(millrace::StateSpec([](const std::string&, int, Handle&) { return 1; }));'
+expect "a function of auto arguments needs the state's type: StateSpec<State>(f)" \
+  "$keyed"' pairs.MapWithState(millrace::StateSpec([](auto, auto, auto&) { return 1; }));'
+expect "MapWithState needs a function that gives a record" \
+  "$keyed"' struct F { void operator()(const std::string&, Old, Handle&) const {} };
+     pairs.MapWithState(millrace::StateSpec(F{}));'
+
+process="$keyed"' struct P : millrace::KeyedProcess<std::string,'
+expect "with the stream's key type" \
+  "$keyed"' struct P : millrace::KeyedProcess<int, int, int> {
+     void OnRecord(Context&, const int&, const int&, Emit&) {} };
+     pairs.Process<P>();'
+expect "the KeyedProcess takes other records than the stream's values" \
+  "$process"' long, int> { void OnRecord(Context&, const std::string&, const long&, Emit&) {} };
+     pairs.Process<P>();'
+expect "Process needs a public member void OnRecord" \
+  "$process"' int, int> { void OnRecord(Context&, const std::string&) {} };
+     pairs.Process<P>();'
+expect "a KeyedProcess emits records that own what they point to" \
+  "$process"' int, std::string_view> { void OnRecord(Context&, const std::string&, int, Emit&) {} };
+     pairs.Process<P>();'
+expect "a state needs a millrace::Codec for its type" \
+  "$process"' int, int> { void OnRecord(Context&, const std::string&, int, Emit&) {}
+     ValueState<Opaque> state{*this, "state"}; };
+     pairs.Process<P>();'
 exit $failed

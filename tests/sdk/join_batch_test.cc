@@ -1,10 +1,9 @@
 // Join, its outer forms and Cogroup, against a model that is a map of two lists: every shape of input, in small and
-// large chunks; the order of what comes out; and what is refused.
+// large chunks; and the order of what comes out.
 #include <gtest/gtest.h>
 
 #include <map>
 #include <random>
-#include <regex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -256,64 +255,6 @@ TEST(JoinBatchTest, DamagedBlocksAreErrors) {
     EXPECT_THROW(job.program().NewTask(context, output)->Block({cut.data(), cut.size()}), CodecError);
   }
   EXPECT_THROW(job.program().NewTask(context, output)->Block(good + "x"), CodecError);
-}
-
-// What building a job throws, without line numbers.
-template <class F>
-std::string Refusal(const F& build) {
-  try {
-    Harness job([&](JobContext& ctx) {
-      build(ctx, ctx.TextFiles({.directory = "a"}).Map(KeyAndValue),
-            ctx.TextFiles({.directory = "b"}).Map(KeyAndValue));
-    });
-  } catch (const std::invalid_argument& error) {
-    return std::regex_replace(error.what(), std::regex("_test.cc:[0-9]+"), "_test.cc:N");
-  }
-  return "accepted";
-}
-
-TEST(JoinBatchTest, StreamsOfTwoContexts) {
-  JobContext other("other", {});
-  const auto foreign = other.TextFiles({.directory = "d"}).Map(KeyAndValue);
-  const std::string why =
-      " at join_batch_test.cc:N: the streams are of two contexts; build both from the same JobContext";
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) { a.Join(foreign); }), "Join" + why);
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) { a.LeftOuterJoin(foreign); }), "LeftOuterJoin" + why);
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) { a.RightOuterJoin(foreign); }), "RightOuterJoin" + why);
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) { a.FullOuterJoin(foreign); }), "FullOuterJoin" + why);
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) { a.Cogroup(foreign); }), "Cogroup" + why);
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) { a.JoinTable(foreign); }), "JoinTable" + why);
-  EXPECT_EQ(Refusal([&](JobContext&, auto a, auto) {
-              a.WithBroadcast(foreign, [](const auto& pair, const auto*) { return pair; });
-            }),
-            "WithBroadcast" + why);
-  EXPECT_EQ(Refusal([&](JobContext& ctx, auto a, auto b) { ctx.Union({a, b, foreign}); }), "Union" + why);
-  EXPECT_EQ(Refusal([&](JobContext& ctx, auto, auto) { ctx.Union({foreign}); }), "Union" + why);
-}
-
-TEST(JoinBatchTest, Partitions) {
-  EXPECT_EQ(Refusal([](JobContext&, auto a, auto b) { a.Join(b, 0).Print(); }),
-            "Join at join_batch_test.cc:N: 0 partitions are not possible; pass 1 to 65536");
-  EXPECT_EQ(Refusal([](JobContext&, auto a, auto b) { a.Cogroup(b, 65536).Print(); }), "accepted");
-  EXPECT_EQ(Refusal([](JobContext&, auto a, auto b) { a.JoinTable(b, 129).Print(); }),
-            "JoinTable at join_batch_test.cc:N: it keeps state in 128 key groups and cannot have 129 partitions; pass "
-            "fewer, or more groups with ctx.KeyGroups, before the job first runs");
-}
-
-TEST(JoinBatchTest, AfterTheBody) {
-  JobContext context("job", {"", {}, 100'000});
-  const auto pairs = context.TextFiles({.directory = "d"}).Map(KeyAndValue);
-  pairs.Print();
-  (void)context.Build();
-  try {
-    pairs.Join(pairs);
-    FAIL() << "accepted";
-  } catch (const std::invalid_argument& error) {
-    EXPECT_EQ(
-        std::regex_replace(error.what(), std::regex("_test.cc:[0-9]+"), "_test.cc:N"),
-        "Join (left) at join_batch_test.cc:N: added after the job's body had returned; build the whole graph inside "
-        "MILLRACE_JOB");
-  }
 }
 
 }  // namespace

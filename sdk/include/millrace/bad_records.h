@@ -7,7 +7,11 @@
 // job; SkipBadRecords leaves them out and counts them ("bad_records"); BadRecords also gives them as a stream. Both are
 // for operators that call a function for each record: Map, FlatMap, Filter, MapValues, FlatMapValues, Keys, Values. Of
 // a bad record nothing comes out, also not what was emitted before the throw. std::bad_alloc always fails the attempt:
-// it says nothing about the record. Plain data.
+// it says nothing about the record.
+//
+// BadRecords has a price where it is called on an operator that does not follow a source directly: to know which source
+// record a bad one was made of, the stage takes its records one by one. SkipBadRecords costs next to nothing. A stream
+// of bad records that reaches no output is as good as SkipBadRecords. Plain data.
 #pragma once
 
 #include <cstdint>

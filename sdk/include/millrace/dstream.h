@@ -16,6 +16,7 @@
 // <millrace/outputs.h>. Thread rule: one thread builds a graph.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -183,6 +184,16 @@ class DStream : public TransformOperations<T> {
     node.make_writer = detail::MakeFactoryFor<detail::ReduceWriter<T, F>>(shared);
     node.make = detail::MakeFactoryFor<detail::ReduceReader<T, F>>(shared);
     return DStream<Owned<T>>(this->graph(), this->graph()->Add(std::move(node)));
+  }
+
+  // The state of the job is checkpointed at least this often: a multiple of the stream's slide. A job is checkpointed
+  // as a whole, so the shortest interval of all streams and of JobContext::CheckpointInterval is everybody's.
+  const DStream& Checkpoint(std::chrono::microseconds interval, Where where = Where::current()) const {
+    if (interval.count() < 1) {
+      detail::Refuse("Checkpoint", detail::LocationOf(where), "its interval is not positive; pass at least the slide");
+    }
+    this->graph()->ChangeNode(this->id()).checkpoint_us = interval.count();
+    return *this;
   }
 
   // The operator leaves out the records for which its function throws, and counts them; see <millrace/bad_records.h>.

@@ -22,6 +22,7 @@
 #include "millrace/internal/keyed_core.h"
 #include "millrace/internal/keyed_entries.h"
 #include "millrace/internal/keyed_expiry.h"
+#include "millrace/internal/text.h"
 #include "millrace/internal/type_name.h"
 #include "millrace/owned.h"
 
@@ -37,7 +38,8 @@ class KeyedMap : private detail::Expiring {
  public:
   KeyedMap(const detail::ProcessBase<Key>& process, std::string_view name, const StateOptions& options = {})
       : core_(process.core()),
-        name_(core_.Describe("MapState", name, detail::TypeNames<MapKey, T>(), options)),
+        name_(core_.Describe("MapState", name, detail::Cat(detail::TypeName<MapKey>(), " to ", detail::TypeName<T>()),
+                             options)),
         entries_(core_.owner(), name_),
         expiry_(core_.owner(), name_, options) {
     core_.AddExpiring(*this);

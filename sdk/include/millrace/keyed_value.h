@@ -30,7 +30,7 @@ namespace millrace {
 template <class Key, class T>
 class KeyedValue : private detail::Expiring {
   static_assert(Encodable<T>, "a state needs a millrace::Codec for its type; see <millrace/codec.h>");
-  static_assert(detail::kCanBeKept<T>,
+  static_assert(detail::kCanBeKept<T> && detail::kOwnsItself<T>,
                 "a state is kept from batch to batch, and this type holds views: use owned text");
 
  public:

@@ -196,7 +196,7 @@ class StatefulOperations : public WindowOperations<T> {
     static_assert(Encodable<S>,
                   "keyed state needs a millrace::Codec for the "
                   "state's type; see <millrace/codec.h>");
-    static_assert(detail::kCanBeKept<S>,
+    static_assert(detail::kCanBeKept<S> && detail::kOwnsItself<S>,
                   "a state is kept from batch to batch, and this type holds "
                   "views: use owned text");
   }
