@@ -177,6 +177,14 @@ TEST(EventTimeTest, OperatorsKeepTheTime) {
   EXPECT_EQ(job.sorted_texts(sinks[4]), (Texts{"17:a:b @ 17", "17:a:b @ 17", "3:c:d @ 3", "3:c:d @ 3"}));
 }
 
+TEST(EventTimeTest, RecordsWithTheirTimesMayBeKeys) {
+  Harness job([](JobContext& ctx) {
+    const auto lines = ctx.TextFiles({.directory = "d"}).WithTimestamps(&EventLine::TimeOf);
+    lines.AsDStream().CountByValue(2).Print(kEventAll);
+  });
+  EXPECT_EQ(RunOne(job, {{"1:a:x", "2:b:x", "1:a:x"}}), (Texts{"(1:a:x @ 1, 2)", "(2:b:x @ 2, 1)"}));
+}
+
 TEST(EventTimeTest, FilteredRecordsStillMoveTheWatermark) {
   Harness job([](JobContext& ctx) {
     Pairs(ctx)

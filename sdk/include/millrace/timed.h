@@ -11,6 +11,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "millrace/codec.h"
@@ -30,6 +31,12 @@ struct Timed {
   EventTime time() const { return EventTime(std::chrono::microseconds(time_us)); }
   bool operator==(const Timed&) const = default;
 };
+
+// The owned form of a record and the record itself, as keys.
+template <class A, class B>
+requires(!std::is_same_v<A, B>) bool operator==(const Timed<A>& a, const Timed<B>& b) {
+  return a.time_us == b.time_us && detail::KeyEquals(a.value, b.value);
+}
 
 // Start is inside, end is not.
 struct TimeWindow {
