@@ -149,6 +149,8 @@ else
   acceptance "bad_input" 600 "$tests/bad_input.sh" library upload tls start disk
   skip "bad_input kafka" "$kafka_why"
 fi
+acceptance "random_pipelines" 300 "$tests/random_pipelines.sh" --in-process 3000 --jobs 4 --per-job 40
+acceptance "large_state" 300 "$tests/large_state.sh" --keys 1000000 --per-batch 50000 --checkpoint 1s --kill
 with_kafka "kafka_wordcount" 240 "$tests/kafka_wordcount.sh" --records 500000 --runs 1
 with_kafka "kafka_wordcount --kill runner" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill runner
 with_kafka "kafka_wordcount --kill executor" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill executor

@@ -42,11 +42,9 @@ std::vector<std::vector<Batch>> MakeInput(std::mt19937_64& random) {
 
 }  // namespace
 
-std::string RunInProcess(const Program& program, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  const auto input = MakeInput(random);
+std::string RunOn(const Program& program, const Life& life) {
   std::vector<Batch> whole;
-  for (const auto& splits : input) {
+  for (const auto& splits : life.input) {
     Batch& batch = whole.emplace_back();
     for (const Batch& split : splits) batch.insert(batch.end(), split.begin(), split.end());
   }
@@ -62,22 +60,32 @@ std::string RunInProcess(const Program& program, std::uint64_t seed) {
                        [](const Record& r) { return r.first + " " + std::to_string(r.second); })
               .Uid("out");
         },
-        {.stored = random() % 2 == 0, .checkpoint_every = 1 + random() % 5});
-    for (std::size_t b = 0; b < input.size(); ++b) {
+        {.stored = life.stored, .checkpoint_every = life.checkpoint_every});
+    for (std::size_t b = 0; b < life.input.size(); ++b) {
       testing::Splits splits;
-      for (const Batch& split : input[b]) {
+      for (const Batch& split : life.input[b]) {
         auto& records = splits.emplace_back();
         for (const std::string& line : Texts(split)) records.push_back({.value = line});
       }
       job.InputSplits("TextFiles", std::move(splits));
       job.RunBatch();
       if (job.SortedTexts("out") != Texts(expected[b])) return "batch " + std::to_string(b + 1) + " differs";
-      if (random() % 6 == 0) job.LoseRunner();
+      if (life.lose_every > 0 && (b + 1) % life.lose_every == 0) job.LoseRunner();
     }
   } catch (const std::exception& e) {
     return e.what();
   }
   return {};
+}
+
+std::string RunInProcess(const Program& program, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Life life;
+  life.input = MakeInput(random);
+  life.stored = random() % 2 == 0;
+  life.checkpoint_every = 1 + random() % 5;
+  life.lose_every = random() % 5;
+  return RunOn(program, life);
 }
 
 // Leaves out operations as long as it still fails.
