@@ -34,7 +34,9 @@ done
 failed_result="ratio=0"
 need_programs bin/millrace bench/sliding_window.so
 
-start_cluster --executors 1 --memory 2048MiB
+# shellcheck disable=SC2034
+cluster_options=(--executors 1 --memory 2048MiB)
+start_cluster
 committed() { job_field "$1" .batches_committed; }
 has_committed() { (($(committed "$1" || echo 0) >= $2)) 2> /dev/null; }  # JOB BATCHES
 cpu_ms() {  # PID

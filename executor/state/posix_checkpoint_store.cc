@@ -81,17 +81,21 @@ class PosixWriter final : public CheckpointWriter {
   absl::Status Publish() {
     if (durable_) MR_RETURN_IF_ERROR(SyncData(file_, path_));
     const std::string folder = ParentDirectory(path_);
-    absl::Status status = MakeDirectories(folder);
-    for (int i = 0; i < kPublishAttempts; ++i) {
-      const int failed = status.ok() ? RenameNew(temporary_, path_) : ENOENT;
-      if (failed != 0 && status.ok())
-        status = ErrnoStatus(failed, Concat("cannot give checkpoint file ", path_, " its name"));
-      if (failed != ENOENT) break;
-      // Whoever deletes the last file of a folder removes the folder, too, perhaps just now.
-      if (absl::Status made = MakeDirectories(folder); made.ok() || i + 1 == kPublishAttempts) status = std::move(made);
-    }
+    absl::Status status = MoveInto(folder);
+    // Whoever deletes the last file of a folder removes the folder, too, perhaps just now.
+    for (int i = 1; absl::IsNotFound(status) && i < kPublishAttempts; ++i) status = MoveInto(folder);
     MR_RETURN_IF_ERROR(status);
     return durable_ ? SyncDirectory(folder) : absl::OkStatus();
+  }
+
+  absl::Status MoveInto(const std::string& folder) {
+    if (const absl::Status made = MakeDirectories(folder); !made.ok()) {
+      // It was there when it was to be made, and gone when it was looked at.
+      return absl::IsAlreadyExists(made) ? NotFound(Message(made)) : made;
+    }
+    const int failed = RenameNew(temporary_, path_);
+    return failed == 0 ? absl::OkStatus()
+                       : ErrnoStatus(failed, Concat("cannot give checkpoint file ", path_, " its name"));
   }
 
   absl::Status End(absl::Status why) {

@@ -35,7 +35,9 @@ done
 failed_result="keys=0 wrong=-1 peak_mib=0"
 need_programs bin/millrace tests/jobs/large_state.so tests/tools/millrace_large_state_tool
 
-start_cluster --executors 1 --memory "$budget"
+# shellcheck disable=SC2034
+cluster_options=(--executors 1 --memory "$budget")
+start_cluster
 output=$work/output
 mkdir -p "$output"
 begun=$(now_ms)

@@ -10,6 +10,7 @@ kafka=$root/scripts/servers/kafka.sh
 work=$(mktemp -d "${TMPDIR:-/tmp}/millrace-${NAME:?}.XXXXXX")
 cluster_dir=$work/cluster
 kafka_options=()
+cluster_options=()  # of local_cluster.sh start
 at_end=()  # commands, run last one first
 export LC_ALL=C PATH=$build_dir/bin:$PATH
 
@@ -66,9 +67,9 @@ free_port() {  # [HOW MANY IN A ROW]
   give_up "no free port"
 }
 
-start_cluster() {  # [options of local_cluster.sh start]
+start_cluster() {
   port=$(free_port)
-  "$cluster" start --dir "$cluster_dir" --port "$port" --build-dir "$build_dir" "$@" || give_up "the cluster did not start"
+  "$cluster" start --dir "$cluster_dir" --port "$port" --build-dir "$build_dir" "${cluster_options[@]}" || give_up "the cluster did not start"
   export MILLRACE_DRIVER=127.0.0.1:$port MILLRACE_TLS_DIR=$cluster_dir/pki
 }
 on_cluster() { "$cluster" "$@" --dir "$cluster_dir"; }
