@@ -18,7 +18,8 @@ end
 
 begin "an executor's configuration with an unknown key"
 sed 's/^  slots:/  slot:/' "$cluster_dir/executor-1.yaml" > "$work/executor.yaml"
-expect 3 "$work/executor.yaml:5" slot "did you mean 'executor.slots'" -- "$build_dir/bin/millrace-executor" --config "$work/executor.yaml"
+line=$(grep -n '^  slot:' "$work/executor.yaml" | cut -d: -f1)
+expect 3 "$work/executor.yaml:$line" slot "did you mean 'executor.slots'" -- "$build_dir/bin/millrace-executor" --config "$work/executor.yaml"
 end
 
 begin "a client's configuration with an unknown key"
