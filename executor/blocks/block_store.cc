@@ -1,5 +1,6 @@
 #include "executor/blocks/block_store.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -31,7 +32,7 @@ absl::Status BlockStore::Put(std::shared_ptr<const Block> block, Keep keep) {
   bool wait;
   {
     std::lock_guard lock(mutex_);
-    if (!InsertLocked(block, keep) || UsedLocked() <= options_.memory_budget_bytes) return absl::OkStatus();
+    if (!InsertLocked(block, keep) || !WantsSpillLocked()) return absl::OkStatus();
     wait = OverHardLimitLocked();
   }
   Spill(wait);
@@ -54,12 +55,33 @@ bool BlockStore::InsertLocked(const std::shared_ptr<const Block>& block, Keep ke
   }
   at->second = {block, block->data.size(), block->checksum, next_version_++, keep};
   memory_bytes_ += kIndexBytes + kBlockBytes + block->data.size();
+  if (BelongsOnDisk(*at)) belongs_on_disk_ += kBlockBytes + block->data.size();
   return true;
+}
+
+Residence BlockStore::ResidenceOf(const BlockKey& key) const {
+  const auto at = options_.residence.find(key.shuffle);
+  return at == options_.residence.end() ? Residence::kMemoryAndDisk : at->second;
+}
+
+// Empty ones stay where they are.
+bool BlockStore::BelongsOnDisk(const Entries::value_type& entry) const {
+  return entry.second.data_bytes > 0 && ResidenceOf(entry.first.key) == Residence::kDisk;
+}
+
+void BlockStore::LeftMemoryLocked(const Entries::value_type& entry) {
+  const std::uint64_t bytes = kBlockBytes + entry.second.data_bytes;
+  memory_bytes_ -= bytes;
+  if (BelongsOnDisk(entry)) belongs_on_disk_ -= bytes;
+}
+
+bool BlockStore::WantsSpillLocked() const {
+  return UsedLocked() > options_.memory_budget_bytes || belongs_on_disk_ > kPortionBytes;
 }
 
 BlockStore::Entries::iterator BlockStore::EraseLocked(Entries::iterator at) {
   if (at->second.block) {
-    memory_bytes_ -= kBlockBytes + at->second.data_bytes;
+    LeftMemoryLocked(*at);
   } else {
     --on_disk_;
   }
@@ -167,15 +189,18 @@ void BlockStore::Spill(bool wait) {
 
 BlockStore::Blocks BlockStore::ChooseSpill() {
   std::lock_guard lock(mutex_);
-  if (UsedLocked() <= options_.memory_budget_bytes) return {};
+  if (!WantsSpillLocked()) return {};
   if (!problem_.empty() && Clock::now() < retry_at_) return {};
   std::vector<EvictionCandidate> candidates;
   for (const auto& [id, entry] : entries_) {
-    if (entry.block && entry.data_bytes > 0) candidates.push_back({id, kBlockBytes + entry.data_bytes, entry.keep});
+    if (entry.block && entry.data_bytes > 0)
+      candidates.push_back({id, kBlockBytes + entry.data_bytes, entry.keep, ResidenceOf(id.key)});
   }
+  const bool over = UsedLocked() > options_.memory_budget_bytes;
+  const std::uint64_t for_budget = over ? UsedLocked() - SpillTarget(options_.memory_budget_bytes) : 0;
+  const std::uint64_t for_disk = belongs_on_disk_ > kPortionBytes ? belongs_on_disk_ : 0;
   Blocks victims;
-  for (const BlockId& id :
-       ChooseVictims(std::move(candidates), UsedLocked() - SpillTarget(options_.memory_budget_bytes))) {
+  for (const BlockId& id : ChooseVictims(std::move(candidates), std::max(for_budget, for_disk))) {
     victims.push_back(entries_.at(id).block);
   }
   return victims;
@@ -195,7 +220,7 @@ bool BlockStore::SettleSpill(std::span<const std::shared_ptr<const Block>> porti
     // Dropped meanwhile: what is on disk is never read.
     if (at == entries_.end() || at->second.block != block) continue;
     at->second.block.reset();
-    memory_bytes_ -= kBlockBytes + at->second.data_bytes;
+    LeftMemoryLocked(*at);
     ++on_disk_;
     ++spilled_;
   }

@@ -1,5 +1,6 @@
 // The blocks a runner holds: those its reducers will read and those kept in case something is lost. In memory as long
-// as the budget allows, then on disk. Blocks do not survive the process.
+// as the budget allows, then on disk; those of shuffles that belong on disk go there as soon as they are some MiB.
+// Blocks do not survive the process.
 //
 //   BlockStore store({.dir = dir, .memory_budget_bytes = 256 << 20});
 //   MR_RETURN_IF_ERROR(store.Put(block, Keep::kNeeded));
@@ -31,6 +32,7 @@ struct BlockStoreOptions {
   std::string dir;  // used only when memory does not suffice; its spill-* are removed at start
   std::uint64_t memory_budget_bytes = std::uint64_t{256} << 20;
   std::chrono::milliseconds retry_delay{200};
+  std::map<std::uint32_t, Residence> residence = {};  // of the blocks of a shuffle; left out: kMemoryAndDisk
 };
 
 struct BlockStoreStats {
@@ -86,6 +88,10 @@ class BlockStore {
 
   bool InsertLocked(const std::shared_ptr<const Block>& block, Keep keep);
   Entries::iterator EraseLocked(Entries::iterator at);
+  Residence ResidenceOf(const BlockKey& key) const;
+  bool BelongsOnDisk(const Entries::value_type& entry) const;
+  void LeftMemoryLocked(const Entries::value_type& entry);
+  bool WantsSpillLocked() const;
   std::uint64_t UsedLocked() const { return memory_bytes_ + disk_memory_bytes_; }
   bool OverHardLimitLocked() const;
   void Spill(bool wait);
@@ -103,6 +109,7 @@ class BlockStore {
   mutable std::mutex mutex_;  // guards all below
   Entries entries_;
   std::uint64_t memory_bytes_ = 0;
+  std::uint64_t belongs_on_disk_ = 0;    // bytes in memory that do
   std::uint64_t disk_memory_bytes_ = 0;  // as of the last change of the disk
   std::uint64_t on_disk_ = 0;            // entries
   std::uint64_t next_version_ = 1;

@@ -5,9 +5,15 @@
 namespace millrace {
 namespace {
 
+int Rank(const EvictionCandidate& candidate) {
+  if (candidate.residence == Residence::kDisk) return 0;
+  if (candidate.keep == Keep::kRecovery) return 1;
+  return candidate.residence == Residence::kMemoryAndDisk ? 2 : 3;
+}
+
 bool LeavesBefore(const EvictionCandidate& a, const EvictionCandidate& b) {
-  if (a.keep != b.keep) return a.keep == Keep::kRecovery;
-  return a.id > b.id;
+  const int rank_a = Rank(a), rank_b = Rank(b);
+  return rank_a != rank_b ? rank_a < rank_b : a.id > b.id;
 }
 
 }  // namespace

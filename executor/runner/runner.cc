@@ -1,6 +1,7 @@
 #include "executor/runner/runner.h"
 
 #include <algorithm>
+#include <map>
 
 #include "common/dataflow/wire.h"
 #include "common/log.h"
@@ -16,6 +17,18 @@ constexpr std::size_t kCommitters = 8;
 bool IsPermanent(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status) ||
          absl::IsPermissionDenied(status);
+}
+
+// What jobs ask for with DStream::Persist, by shuffle.
+std::map<std::uint32_t, Residence> Residences(const engine::GraphDescription& graph) {
+  std::map<std::uint32_t, Residence> residences;
+  for (const engine::OperatorDescription& op : graph.operators) {
+    const auto level = op.options.find("storage");
+    if (op.kind != engine::OperatorKind::kShuffle || level == op.options.end()) continue;
+    if (level->second == "memory") residences[op.id] = Residence::kMemory;
+    if (level->second == "disk") residences[op.id] = Residence::kDisk;
+  }
+  return residences;
 }
 
 }  // namespace
@@ -46,7 +59,9 @@ Runner::Runner(RunnerSettings settings, LoadedJob job, JobPlan plan, EventLoop& 
       loop_(loop),
       transport_(transport),
       core_(plan_, settings_.runner_id),
-      blocks_({.dir = settings_.data_dir + "/blocks", .memory_budget_bytes = blocks_budget()}) {}
+      blocks_({.dir = settings_.data_dir + "/blocks",
+               .memory_budget_bytes = blocks_budget(),
+               .residence = Residences(job_.program->description())}) {}
 
 // State on disk has half of the memory for its caches.
 std::uint64_t Runner::blocks_budget() const {

@@ -106,6 +106,42 @@ TEST(JoinPlanTest, SlowStreams) {
   }
 }
 
+// Exchanges have the level of the stream that they read.
+TEST(JoinPlanTest, Persist) {
+  const Harness job([](JobContext& ctx) {
+    const auto a = ctx.TextFiles({.directory = "a"}).Persist(StorageLevel::kDiskOnly).Map(KeyAndValue);  // 0, 1
+    const auto b = ctx.TextFiles({.directory = "b"}).Map(KeyAndValue);                                   // 2, 3
+    const auto joined = a.Join(b).Cache();                                                               // 4, 5, 6
+    b.Repartition(2).Repartition(3).Print();                                                             // 7, 8, 9
+    joined.Map([](const auto& pair) { return pair.first; }).Count().Print();                             // 10, 11, 12
+    joined.Persist(StorageLevel::kMemoryOnlySer);
+    a.Persist(StorageLevel::kMemoryAndDiskSer).Count().Print();  // 13, 14; the level of a stream is the last given
+    b.Union(a).Distinct().Print();                               // 15, 16
+  });
+  const auto level = [&](std::uint32_t op) {
+    const auto& options = job.graph().operators[op].options;
+    return options.contains("storage") ? options.at("storage") : "";
+  };
+  EXPECT_EQ(level(6), "memory and disk");
+  EXPECT_EQ(level(7), "");
+  EXPECT_EQ(level(8), "");
+  EXPECT_EQ(level(11), "memory");
+  EXPECT_EQ(level(13), "memory and disk");
+  EXPECT_EQ(level(16), "memory and disk");
+  EXPECT_EQ(level(1), "");  // only exchanges have blocks
+}
+
+TEST(JoinPlanTest, PersistNearestFirst) {
+  const Harness job([](JobContext& ctx) {
+    const auto lines = ctx.TextFiles({.directory = "a"}).Persist(StorageLevel::kDiskOnly);
+    lines.Map(KeyAndValue).Distinct().Print();
+    lines.Map(KeyAndValue).Persist(StorageLevel::kMemoryOnly).Distinct().Distinct().Print();
+  });
+  EXPECT_EQ(job.graph().operators[2].options.at("storage"), "disk");
+  EXPECT_EQ(job.graph().operators[5].options.at("storage"), "memory");
+  EXPECT_FALSE(job.graph().operators[6].options.contains("storage"));
+}
+
 TEST(JoinPlanTest, Checkpoint) {
   using namespace std::chrono_literals;
   const auto interval = [](const auto& build) {

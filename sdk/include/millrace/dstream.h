@@ -37,6 +37,7 @@
 #include "millrace/internal/narrow_operators.h"
 #include "millrace/outputs.h"
 #include "millrace/owned.h"
+#include "millrace/storage_level.h"
 #include "millrace/transform_dstream.h"
 
 namespace millrace {
@@ -185,6 +186,14 @@ class DStream : public TransformOperations<T> {
     node.make = detail::MakeFactoryFor<detail::ReduceReader<T, F>>(shared);
     return DStream<Owned<T>>(this->graph(), this->graph()->Add(std::move(node)));
   }
+
+  // Where the blocks of the exchanges that read this stream are kept; see <millrace/storage_level.h>. Cache is the same
+  // with the default level.
+  const DStream& Persist(StorageLevel level = StorageLevel::kMemoryOnlySer) const {
+    this->graph()->ChangeNode(this->id()).storage = detail::StorageOption(level);
+    return *this;
+  }
+  const DStream& Cache() const { return Persist(); }
 
   // The state of the job is checkpointed at least this often: a multiple of the stream's slide. A job is checkpointed
   // as a whole, so the shortest interval of all streams and of JobContext::CheckpointInterval is everybody's.

@@ -168,7 +168,7 @@ struct OperatorDescription {
   std::string output_type;
   std::string location;
   std::string connector;         // sources and sinks
-  Options options;               // sources and sinks
+  Options options;               // sources and sinks; of a shuffle "storage": "memory", "disk" or "memory and disk"
   bool bounded = false;          // sources
   bool replayable = true;        // sources
   std::uint32_t partitions = 0;  // shuffles

@@ -11,10 +11,11 @@
 //         .Print();
 //   }
 //
-// Where to read on: context.h (settings, arguments, sources) · dstream.h, pair_dstream.h (operators) · outputs.h,
-// sinks.h · sources.h · kafka_record.h · batch_context.h (ForEachBatch) · owned.h (what may be kept) · codec.h, hash.h,
-// to_text.h (traits for types of your own) · codec_protobuf.h (not included here). engine.h is the boundary to the
-// runner; internal/ is not for job authors.
+// Where to read on: context.h (settings, arguments, sources) · dstream.h, pair_dstream.h (operators) · join_dstream.h,
+// window_dstream.h, stateful_dstream.h, event_time_dstream.h, transform_dstream.h (more of them) · bad_records.h,
+// storage_level.h · outputs.h, sinks.h · sources.h · kafka_record.h · batch_context.h (ForEachBatch) · owned.h (what may
+// be kept) · codec.h, hash.h, to_text.h (traits for types of your own) · codec_protobuf.h (not included here). engine.h
+// is the boundary to the runner; internal/ is not for job authors.
 #pragma once
 
 #include "millrace/batch_context.h"

@@ -124,6 +124,50 @@ TEST(BlockStore, MovesToDiskWhatMemoryDoesNotHold) {
   EXPECT_EQ(store.Stats().corrupt, 0u);
 }
 
+TEST(BlockStore, BlocksThatBelongOnDiskGoThereWhateverTheBudget) {
+  ScratchDirectory dir;
+  BlockStore store(
+      {.dir = dir.path(), .memory_budget_bytes = std::uint64_t{1} << 30, .residence = {{1, Residence::kDisk}}});
+  ASSERT_TRUE(Fill(store, 1, 1, 32).ok());
+  EXPECT_EQ(store.Stats().spilled, 0u) << "2 MiB wait for more";
+  ASSERT_TRUE(Fill(store, 1, 10, 32).ok());
+  EXPECT_GT(store.Stats().spilled, 200u);
+  EXPECT_LT(store.Stats().memory_bytes, std::uint64_t{16} << 20) << "what waits, and the database's buffers";
+  ExpectWhole(store, 1, 10, 32);
+  store.DropThrough(10);
+  EXPECT_EQ(store.Stats().blocks, 0u);
+  // Blocks of another shuffle are not touched, and empty ones have nothing to move.
+  for (std::uint32_t map = 0; map < 200; ++map) {
+    ASSERT_TRUE(store
+                    .Put(MakeBlock({.batch = 11, .shuffle = 2, .map_partition = map}, 1, 1, std::string(kBlock, 'x')),
+                         Keep::kNeeded)
+                    .ok());
+    ASSERT_TRUE(store.Put(MakeBlock({.batch = 11, .shuffle = 1, .map_partition = map}, 1, 0, ""), Keep::kNeeded).ok());
+  }
+  EXPECT_EQ(store.Stats().spilled, 320u);
+}
+
+TEST(BlockStore, BlocksThatBelongInMemoryStayThereAsLongAsOthersCanGo) {
+  ScratchDirectory dir;
+  BlockStore store({.dir = dir.path(), .memory_budget_bytes = kBudget, .residence = {{1, Residence::kMemory}}});
+  std::vector<std::shared_ptr<const Block>> kept;
+  for (std::uint32_t map = 0; map < 32; ++map) {  // 2 MiB, of the newest batch
+    kept.push_back(BlockOf(KeyOf(99, map)));
+    ASSERT_TRUE(store.Put(kept.back(), Keep::kNeeded).ok());
+  }
+  for (std::uint32_t map = 0; map < 200; ++map) {
+    ASSERT_TRUE(store
+                    .Put(MakeBlock({.batch = 1, .shuffle = 2, .map_partition = map}, 1, 1, std::string(kBlock, 'x')),
+                         Keep::kNeeded)
+                    .ok());
+  }
+  EXPECT_GT(store.Stats().spilled, 100u);
+  for (std::uint32_t map = 0; map < 32; ++map) EXPECT_EQ(*store.Get(IdOf(99, map)), kept[map]) << "read from disk";
+  // Alone they go to disk as others do: nothing is refused.
+  ASSERT_TRUE(Fill(store, 100, 110, 32).ok());
+  ExpectWhole(store, 100, 110, 32);
+}
+
 TEST(BlockStore, DropThroughTakesBatchesFromMemoryAndDisk) {
   ScratchDirectory dir;
   BlockStore store({.dir = dir.path(), .memory_budget_bytes = kBudget});

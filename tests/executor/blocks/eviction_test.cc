@@ -20,6 +20,17 @@ TEST(ChooseVictims, TakesBlocksForRecoveryFirstThenTheNewest) {
   EXPECT_THAT(ChooseVictims(candidates, 1000), ElementsAre(Of(3), Of(2), Of(6), Of(5), Of(4)));
 }
 
+TEST(ChooseVictims, WhatBelongsOnDiskGoesFirstAndWhatBelongsInMemoryLast) {
+  const std::vector<EvictionCandidate> candidates = {{Of(5), 10, Keep::kNeeded, Residence::kMemory},
+                                                     {Of(6), 10, Keep::kNeeded, Residence::kMemory},
+                                                     {Of(1), 10, Keep::kNeeded},
+                                                     {Of(2), 10, Keep::kRecovery, Residence::kMemory},
+                                                     {Of(3), 10, Keep::kRecovery},
+                                                     {Of(4), 10, Keep::kNeeded, Residence::kDisk},
+                                                     {Of(7), 10, Keep::kRecovery, Residence::kDisk}};
+  EXPECT_THAT(ChooseVictims(candidates, 1000), ElementsAre(Of(7), Of(4), Of(3), Of(2), Of(1), Of(6), Of(5)));
+}
+
 TEST(ChooseVictims, StopsWhenEnoughIsFreed) {
   const std::vector<EvictionCandidate> candidates = {
       {Of(1), 10, Keep::kNeeded}, {Of(2), 10, Keep::kNeeded}, {Of(3), 10, Keep::kNeeded}};

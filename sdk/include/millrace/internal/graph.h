@@ -39,6 +39,7 @@ struct Node {
   std::int64_t window_us = 0;
   std::int64_t slide_us = 0;
   std::int64_t lag_us = -1;  // of a slice: it covers from `window_us` ago to `lag_us` ago, both included; -1: a window
+  std::string storage;             // of the blocks of the exchanges that read it; empty: not said
   std::int64_t checkpoint_us = 0;  // how often the job must be checkpointed for it; 0: it does not care
 };
 

@@ -85,6 +85,22 @@ inline void ResolvePeriods(std::vector<Node>& nodes, std::int64_t interval_us) {
   }
 }
 
+// Gives each exchange the storage level of the stream that it reads: its own, or that of the nearest operator before it
+// that has one, up to the exchange before. Of several inputs the first that has one.
+inline void ResolveStorage(std::vector<Node>& nodes) {
+  std::vector<std::string> levels(nodes.size());  // of what comes out
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    Node& node = nodes[i];
+    std::string read;
+    for (const std::uint32_t input : node.description.inputs) {
+      if (read.empty()) read = levels[input];
+    }
+    const bool exchange = node.description.kind == engine::OperatorKind::kShuffle;
+    if (exchange && !read.empty()) node.description.options["storage"] = read;
+    levels[i] = node.storage.empty() && !exchange ? read : node.storage;
+  }
+}
+
 inline void CheckState(std::vector<Node>& nodes, std::uint32_t key_groups) {
   for (Node& node : nodes) {
     engine::OperatorDescription& op = node.description;
@@ -121,6 +137,7 @@ inline std::unique_ptr<engine::Program> MakeProgram(const std::shared_ptr<Graph>
   CheckBatchInterval(interval_us);
   CheckUids(graph->nodes());
   ResolvePeriods(graph->mutable_nodes(), interval_us);
+  ResolveStorage(graph->mutable_nodes());
   CheckState(graph->mutable_nodes(), graph->key_groups());
   graph->Close();
   engine::GraphDescription description;
