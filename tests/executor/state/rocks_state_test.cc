@@ -202,12 +202,12 @@ TEST(RocksState, LoadsManyEntriesAndForgetsThem) {
   ScratchDirectory dir;
   Fixture f(dir.path());
   Entries entries;
-  for (int i = 0; i < 300'000; ++i) entries["key " + std::to_string(i)] = std::to_string(i) + std::string(20, 'v');
+  for (int i = 0; i < 150'000; ++i) entries["key " + std::to_string(i)] = std::to_string(i) + std::string(20, 'v');
   auto store = f.Load(0, entries);
   EXPECT_EQ(All(*store), entries);
   EXPECT_EQ(Get(*store, "key 777"), entries["key 777"]);
   EXPECT_GT(f.state->disk_bytes(), 1'000'000u);
-  EXPECT_GT(f.state->entries(), 200'000u);
+  EXPECT_GT(f.state->entries(), 100'000u);
   store.reset();
   EXPECT_LT(f.state->disk_bytes(), 1'000'000u) << "the space is given back at once";
 }
@@ -230,14 +230,14 @@ TEST(RocksState, ItsMemoryStaysUnderTheCap) {
   const auto store = f.Load(0);
   const std::string pool = RandomText(1 << 20);
   std::uint64_t most = 0;
-  for (int i = 0; i < 400'000; ++i) {
-    store->Put("key " + std::to_string(i * 769 % 400'000), std::string_view(pool).substr(i * 127 % 1'000'000, 200));
+  for (int i = 0; i < 200'000; ++i) {
+    store->Put("key " + std::to_string(i * 769 % 200'000), std::string_view(pool).substr(i * 127 % 1'000'000, 200));
     if (i % 1000 == 0)
       most = std::max(most, f.state->memory_bytes() + store->memory_bytes() + f.logs[0]->memory_bytes());
   }
   std::string found;
-  for (int i = 0; i < 100'000; ++i) {
-    ASSERT_TRUE(store->Get("key " + std::to_string(i * 31 % 400'000), found));
+  for (int i = 0; i < 50'000; ++i) {
+    ASSERT_TRUE(store->Get("key " + std::to_string(i * 31 % 200'000), found));
     if (i % 1000 == 0) most = std::max(most, f.state->memory_bytes() + store->memory_bytes());
   }
   EXPECT_LE(most, kBudget);
@@ -255,8 +255,8 @@ TEST(RocksState, ManyPartitionsOnManyThreads) {
     threads.emplace_back([&, t] {
       for (std::uint32_t p = t; p < kPartitions; p += 4) {
         Entries expected;
-        for (int i = 0; i < 20'000; ++i) {
-          const std::string key = std::to_string(i * 31 % 5000);
+        for (int i = 0; i < 8'000; ++i) {
+          const std::string key = std::to_string(i * 31 % 2000);
           const std::string value = Concat(p, "/", i);
           stores[p]->Put(key, value);
           expected[key] = value;
@@ -267,7 +267,7 @@ TEST(RocksState, ManyPartitionsOnManyThreads) {
     });
   }
   for (auto& thread : threads) thread.join();
-  for (std::uint32_t p = 1; p < kPartitions; p += 2) EXPECT_EQ(All(*stores[p]).size(), 5000u);
+  for (std::uint32_t p = 1; p < kPartitions; p += 2) EXPECT_EQ(All(*stores[p]).size(), 2000u);
 }
 
 TEST(RocksState, AFullDiskIsSaidAndSurvived) {
