@@ -149,7 +149,19 @@ absl::StatusOr<StateFile> ChangeLog::Write(const StateChain& chain, const Runs& 
   return StateFile{name, totals.bytes, totals.entries, base};
 }
 
+absl::Status ChangeLog::CheckWanted(std::uint64_t interval) const {
+  if (abandoned_) {
+    return FailedPrecondition("the state of stage ", task_.stage, " partition ", task_.partition,
+                              " is not saved: it is not here any more");
+  }
+  std::lock_guard lock(mutex_);
+  if (interval >= saved_) return absl::OkStatus();
+  return FailedPrecondition("the state of stage ", task_.stage, " partition ", task_.partition,
+                            " is not saved: it was, as of a later batch");
+}
+
 absl::StatusOr<StateChain> ChangeLog::Save(std::uint64_t interval, std::uint64_t batch) {
+  MR_RETURN_IF_ERROR(CheckWanted(interval));
   StateChain chain;
   Runs runs;
   {
@@ -159,7 +171,11 @@ absl::StatusOr<StateChain> ChangeLog::Save(std::uint64_t interval, std::uint64_t
         std::find_if(runs_.begin(), runs_.end(), [&](const auto& run) { return run->interval > interval; });
     runs.assign(runs_.begin(), end);
   }
-  if (runs.empty()) return chain;
+  if (runs.empty()) {
+    std::lock_guard lock(mutex_);
+    saved_ = interval;
+    return chain;
+  }
   const bool base = WantsBase(chain, runs);
   auto file = Write(chain, runs, batch, base);
   if (!file.ok()) {
@@ -167,10 +183,15 @@ absl::StatusOr<StateChain> ChangeLog::Save(std::uint64_t interval, std::uint64_t
     return Annotate(file.status(), "saving the state of stage ", task_.stage, " partition ", task_.partition,
                     " after batch ", batch);
   }
+  if (const absl::Status wanted = CheckWanted(interval); !wanted.ok()) {
+    (void)places_->checkpoints->Delete(file->name);
+    return wanted;
+  }
   if (base) chain.clear();
   chain.push_back(*std::move(file));
   std::lock_guard lock(mutex_);
   chain_ = chain;
+  saved_ = interval;
   runs_.erase(runs_.begin(), runs_.begin() + static_cast<std::ptrdiff_t>(runs.size()));
   return chain;
 }

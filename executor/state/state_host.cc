@@ -173,6 +173,7 @@ void StateHost::Drop(TaskKey task) {
     dropped = std::move(at->second);
     partitions_.erase(at);
   }
+  dropped->log->Abandon();
   // Freeing a large state takes its time: not under the lock.
   dropped.reset();
 }

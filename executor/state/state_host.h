@@ -13,9 +13,10 @@
 // stats and Delete may be called at any time. Snapshots may outlive the partition, but not the host.
 //
 // Errors. After any but those of Save and Delete, and after a task that has thrown, the partition is only good for Drop
-// or Restore. A Save that fails loses nothing: the next one has its changes, too. NotFound: not restored, or a file of
-// the chain is missing; DataLoss: a file, or the database, is damaged; ResourceExhausted: a disk is full;
-// FailedPrecondition: the library refuses the entries, or the calls come in a wrong order.
+// or Restore. A Save that fails loses nothing: it may be tried again, and the next one has its changes, too. NotFound:
+// not restored, or a file of the chain is missing; DataLoss: a file, or the database, is damaged; ResourceExhausted: a
+// disk is full; FailedPrecondition: the library refuses the entries, the calls come in a wrong order, or there is no
+// point any more in a Save.
 #pragma once
 
 #include <cstdint>
@@ -91,7 +92,8 @@ class StateHost {
   // Takes what has changed since the last one; cheap. `batch` is the last one whose task was committed.
   absl::StatusOr<std::shared_ptr<StateSnapshot>> Snapshot(TaskKey task, std::uint64_t batch);
 
-  // Writes a file, and gives the partition's whole chain.
+  // Writes a file, and gives the partition's whole chain. FailedPrecondition when the partition was dropped or restored
+  // since, or a later snapshot of it was saved: do not try again.
   absl::StatusOr<StateChain> Save(StateSnapshot& snapshot);
 
   // Files of old checkpoints. Missing ones are fine; of others all are tried, and the first error is given.

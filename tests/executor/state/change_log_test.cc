@@ -153,6 +153,23 @@ TEST(ChangeLog, ASaveThatIsLeftOutIsMadeUpForByTheNext) {
   EXPECT_EQ(f.Read(Save(log, log.Seal(), 2)), (Entries{{"a", "1"}, {"b", "2"}}));
 }
 
+TEST(ChangeLog, WhatIsLateIsNotSaved) {
+  Fixture f;
+  ChangeLog log(f.places, kTask, {});
+  log.Add(SetOf({{"a", "1"}}));
+  const std::uint64_t first = log.Seal();
+  log.Add(SetOf({{"a", "2"}}));
+  const std::uint64_t second = log.Seal();
+  const StateChain chain = Save(log, second, 2);
+  EXPECT_TRUE(absl::IsFailedPrecondition(log.Save(first, 1).status())) << "the chain is that of a later batch";
+  EXPECT_EQ(Save(log, second, 2), chain);
+  log.Add(SetOf({{"a", "3"}}));
+  const std::uint64_t third = log.Seal();
+  log.Abandon();
+  EXPECT_TRUE(absl::IsFailedPrecondition(log.Save(third, 3).status()));
+  EXPECT_EQ(f.places->checkpoints->List("")->size(), 1u);
+}
+
 TEST(ChangeLog, ManySetsOnDiskAreFoldedAndStayRight) {
   Fixture f;
   ChangeLog log(f.places, kTask, {});
