@@ -29,7 +29,7 @@ ExitCode Open(Session& session, std::string_view what);
 ExitCode Failed(const Session& session, std::string_view what, const absl::Status& status);
 
 struct SubmitArguments {
-  std::string library;
+  std::string job_library;
   std::string name;
   std::vector<std::string> arguments;  // "k=v"
   std::string batch_interval;          // empty: as in the job
@@ -62,7 +62,7 @@ ExitCode Logs(Session& session, const LogsArguments& arguments);
 ExitCode Executors(Session& session);
 
 struct LocalArguments {
-  std::string library;
+  std::string job_library;
   std::vector<std::string> arguments;
   std::string seconds;
   std::string batch_interval;

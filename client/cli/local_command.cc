@@ -30,7 +30,7 @@ ExitCode Local(const LocalArguments& arguments) {
                          " nor in ../libexec/millrace beside it"),
                   "install the package millrace-executor, or build the target millrace-local", kExitFailure);
   }
-  std::vector<std::string> words = {program, arguments.library};
+  std::vector<std::string> words = {program, arguments.job_library};
   for (const std::string& argument : arguments.arguments) words.insert(words.end(), {"--arg", argument});
   if (!arguments.seconds.empty()) words.insert(words.end(), {"--seconds", arguments.seconds});
   if (!arguments.batch_interval.empty()) words.insert(words.end(), {"--batch-interval", arguments.batch_interval});

@@ -67,7 +67,7 @@ void AddJobArguments(CLI::App& command, std::vector<std::string>& target) {
 void AddSubmit(CommandLine& line) {
   CLI::App& command = *line.app.add_subcommand("submit", "Upload a job library and start it");
   SubmitArguments& submit = line.submit;
-  command.add_option("library", submit.library, "The job's shared library, LIB.so")->required();
+  command.add_option("library", submit.job_library, "The job's shared library, LIB.so")->required();
   command.add_option("--name", submit.name, "Name of the job (default: as in the library)");
   AddJobArguments(command, submit.arguments);
   command.add_option("--batch-interval", submit.batch_interval, "Beats the job's own, from 1ms to 1h: 100ms");
@@ -113,7 +113,7 @@ void AddJobCommands(CommandLine& line) {
 
 void AddLocalCommands(CommandLine& line) {
   CLI::App& local = *line.app.add_subcommand("local", "Run a job on this machine alone, without a cluster");
-  local.add_option("library", line.local.library, "The job's shared library, LIB.so")->required();
+  local.add_option("library", line.local.job_library, "The job's shared library, LIB.so")->required();
   AddJobArguments(local, line.local.arguments);
   local.add_option("--seconds", line.local.seconds, "Stop after so many seconds")->check(CLI::PositiveNumber);
   local.add_option("--batch-interval", line.local.batch_interval, "Beats the job's own: 100ms");

@@ -75,7 +75,7 @@ ExitCode Submit(Session& session, const SubmitArguments& arguments) {
   if (const ExitCode code = Open(session, "submit"); code != kExitOk) return code;
   ProgressLine line;
   const auto job =
-      session.client->Submit(arguments.library, *options, [&](const Client::Progress& p) { line.Show(p); });
+      session.client->Submit(arguments.job_library, *options, [&](const Client::Progress& p) { line.Show(p); });
   line.EndLine();
   if (!job.ok()) return Failed(session, "submit", job.status());
   std::fprintf(stderr, "job %s (%s) is %s\n", Printable(job->name()).c_str(), job->id().c_str(),

@@ -233,7 +233,7 @@ void Agent::StartRunner(const v1::StartRunner& start) {
     const auto runner = runners_.find(id);
     if (runner == runners_.end()) return;
     if (!library.ok()) return FailRunner(id, library.status());
-    runner->second.library = *std::move(library);
+    runner->second.job_library = *std::move(library);
     AskCertificate(runner->second);
   });
 }
@@ -289,11 +289,11 @@ absl::Status Agent::Spawn(Runner& runner, const std::string& chain_pem) {
   bootstrap.set_chain_pem(chain_pem);
   MR_ASSIGN_OR_RETURN(const Fd boot, MemoryFile("millrace-bootstrap", bootstrap.SerializeAsString(), true));
   MR_ASSIGN_OR_RETURN(const Fd image,
-                      MemoryFile(runner.start.name().empty() ? "job" : runner.start.name(), runner.library, true));
+                      MemoryFile(runner.start.name().empty() ? "job" : runner.start.name(), runner.job_library, true));
   MR_ASSIGN_OR_RETURN(const Fd crash, MakeCrashPage());
   MR_ASSIGN_OR_RETURN(runner.crash, MapCrashPage(crash.get()));
-  runner.library.clear();
-  runner.library.shrink_to_fit();
+  runner.job_library.clear();
+  runner.job_library.shrink_to_fit();
   const ChildProcess::Spec spec{
       .argv = {options_.runner, "--job", runner.start.job_id(), "--runner",
                id},  // for `ps`; the rest comes by descriptor

@@ -34,7 +34,7 @@ class Agent {
   struct Runner {
     v1::StartRunner start;
     std::string key_pem;
-    std::string library;                    // held until the process has been started
+    std::string job_library;                // held until the process has been started
     std::unique_ptr<ChildProcess> process;  // null while it is being prepared
     CrashPage* crash = nullptr;
     bool stop_requested = false;

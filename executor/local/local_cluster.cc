@@ -16,8 +16,8 @@ constexpr char kExecutor[] = "local";
 constexpr std::uint64_t kMemoryBytes = std::uint64_t{1} << 30;
 
 absl::StatusOr<LoadedJob> Load(const LocalOptions& options) {
-  const std::string path =
-      std::filesystem::absolute(options.library).string();  // a bare name would be looked up in the system's folders
+  const std::string path = std::filesystem::absolute(options.job_library)
+                               .string();  // a bare name would be looked up in the system's folders
   return LoadJob(path, {options.name, {options.arguments.begin(), options.arguments.end()}, options.batch_interval_us});
 }
 

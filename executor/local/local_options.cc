@@ -44,14 +44,14 @@ absl::StatusOr<LocalOptions> ParseLocalOptions(int argc, char** argv) {
   LocalOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (!word.starts_with("-") && options.library.empty()) {
-      options.library = word;
+    if (!word.starts_with("-") && options.job_library.empty()) {
+      options.job_library = word;
       continue;
     }
     if (i + 1 >= argc) return InvalidArgument("'", word, "' is not understood, or lacks its value");
     MR_RETURN_IF_ERROR(TakeOption(word, argv[++i], &options));
   }
-  if (options.library.empty()) {
+  if (options.job_library.empty()) {
     return InvalidArgument(
         "usage: millrace local LIBRARY.so [--arg key=value]... [--seconds N] [--batch-interval 100ms] [--slots N]");
   }

@@ -10,7 +10,7 @@
 namespace millrace {
 
 struct LocalOptions {
-  std::string library;
+  std::string job_library;
   std::string name;
   std::map<std::string, std::string> arguments;
   std::uint64_t batch_interval_us = 0;  // 0: the job's own

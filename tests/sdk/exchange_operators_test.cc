@@ -265,18 +265,7 @@ TEST(ExchangeOperatorsTest, DamagedBlocksAreErrors) {
   job.Feed(0, Lines(1, 20));
   job.RunBatch();
   const std::string good = job.blocks(2, 0).at(0).data;
-  struct Nowhere : engine::TaskOutput {
-    void Block(std::uint32_t, std::uint32_t, std::string, std::uint64_t) override {}
-    void Count(std::uint32_t, std::string_view, std::uint64_t) override {}
-    void Rows(std::uint32_t, std::span<const engine::SinkRow>) override {}
-  } output;
-  engine::TaskContext context;
-  context.stage = 1;
-  for (std::size_t size = 0; size < good.size(); ++size) {
-    const std::vector<char> cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
-    EXPECT_THROW(job.program().NewTask(context, output)->Block({cut.data(), cut.size()}), CodecError);
-  }
-  EXPECT_THROW(job.program().NewTask(context, output)->Block(good + "x"), CodecError);
+  job.ExpectDamageIsFound(1, good);
 }
 
 }  // namespace

@@ -107,6 +107,22 @@ class Harness {
   }
   // What an operator has counted under a name, in all batches.
   std::uint64_t count(std::uint32_t op, const std::string& counter) { return counts_[{op, counter}]; }
+  // A block that is cut short anywhere, or has a byte too many, is an error of the stage that reads it.
+  void ExpectDamageIsFound(std::uint32_t stage, const std::string& good) {
+    struct Nowhere : engine::TaskOutput {
+      void Block(std::uint32_t, std::uint32_t, std::string, std::uint64_t) override {}
+      void Count(std::uint32_t, std::string_view, std::uint64_t) override {}
+      void Rows(std::uint32_t, std::span<const engine::SinkRow>) override {}
+    } output;
+    engine::TaskContext context;
+    context.stage = stage;
+    for (std::size_t size = 0; size < good.size(); ++size) {
+      // In memory of exactly this size, so that AddressSanitizer sees a read beyond it.
+      const std::vector<char> cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
+      EXPECT_THROW(program_->NewTask(context, output)->Block({cut.data(), cut.size()}), CodecError);
+    }
+    EXPECT_THROW(program_->NewTask(context, output)->Block(good + "x"), CodecError);
+  }
   // The blocks that went to one partition of a shuffle, in the order in which they are merged.
   const std::vector<HarnessBlock>& blocks(std::uint32_t shuffle, std::uint32_t partition) {
     return blocks_[{shuffle, partition}];

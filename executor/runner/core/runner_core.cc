@@ -310,7 +310,7 @@ void RunnerCore::Pump(TaskKey key) {
     if (task.phase == Phase::kComputed && task.go) {
       task.phase = Phase::kCommitting;
       partition.committing = task.attempt;
-      attempts_[task.attempt] = key;
+      attempts_[task.attempt] = {key, batch};
       actions_->push_back(CommitTask{Ref(key, partition, batch, task)});
     }
     break;
@@ -333,7 +333,7 @@ void RunnerCore::PumpCompute(TaskKey key, Partition& partition) {
 void RunnerCore::StartCompute(TaskKey key, Partition& partition, std::uint64_t batch, Task& task) {
   task.attempt = ++next_attempt_;
   partition.running = task.attempt;
-  attempts_[task.attempt] = key;
+  attempts_[task.attempt] = {key, batch};
   const StagePlan& stage = plan_.stages[key.stage];
   const TaskRef ref = Ref(key, partition, batch, task);
   if (!stage.reads_source) {
@@ -356,15 +356,18 @@ RunnerCore::Found RunnerCore::Find(AttemptId attempt, bool frees_worker) {
   Found found;
   const auto it = attempts_.find(attempt);
   if (it == attempts_.end()) return found;
-  found.key = it->second;
+  const auto [key, batch] = it->second;
+  found.key = key;
   const auto partition = partitions_.find(found.key);
   if (frees_worker) attempts_.erase(it);
   if (partition == partitions_.end()) return found;
   found.partition = &partition->second;
   if (frees_worker && found.partition->running == attempt) found.partition->running.reset();
   if (frees_worker && found.partition->committing == attempt) found.partition->committing.reset();
-  for (auto& [batch, task] : found.partition->tasks) {
-    if (task.attempt == attempt) found.batch = batch, found.task = &task;
+  const auto task = found.partition->tasks.find(batch);
+  if (task != found.partition->tasks.end() && task->second.attempt == attempt) {
+    found.batch = batch;
+    found.task = &task->second;
   }
   return found;
 }

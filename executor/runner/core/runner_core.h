@@ -82,6 +82,10 @@ class RunnerCore {
     std::uint64_t open_from = 0;          // no task before it waits to be computed
     PartitionState state;
   };
+  struct Attempt {
+    TaskKey key;
+    std::uint64_t batch = 0;  // 0: at the partition's state
+  };
   struct Found {
     TaskKey key;
     Partition* partition = nullptr;
@@ -152,7 +156,7 @@ class RunnerCore {
   Route route_;
   std::map<TaskKey, std::string> partition_owner_;  // shuffle stages: runner id
   std::map<TaskKey, Partition> partitions_;
-  std::map<AttemptId, TaskKey> attempts_;  // given to a worker or a committer and not yet answered
+  std::map<AttemptId, Attempt> attempts_;  // given to a worker or a committer and not yet answered
   std::optional<CutState> cut_;
   BlockIndex blocks_;
   std::uint64_t committed_ = 0;

@@ -30,7 +30,7 @@ void RunnerCore::PumpState(TaskKey key, Partition& partition) {
   if (state.held == Held::kNothing) {
     state.held = Held::kRestoring;
     state.restoring = partition.running = ++next_attempt_;
-    attempts_[next_attempt_] = key;
+    attempts_[next_attempt_] = {key, 0};
     actions_->push_back(RestoreState{next_attempt_, key, state.chain});
     return;
   }
@@ -38,7 +38,7 @@ void RunnerCore::PumpState(TaskKey key, Partition& partition) {
     state.taken = checkpoint_;
     state.saved.reset();
     state.saving = partition.running = ++next_attempt_;
-    attempts_[next_attempt_] = key;
+    attempts_[next_attempt_] = {key, 0};
     actions_->push_back(TakeState{next_attempt_, key, checkpoint_});
     return;
   }

@@ -48,8 +48,7 @@ template <class Policy, class V>
 class ValuesReader : public Producer<std::pair<Owned<typename Policy::Key>, typename Policy::Value>> {
   using Key = typename Policy::Key;
   using Value = typename Policy::Value;
-  using BlockKey = typename InBlock<Key>::Type;
-  using Table = CombineTable<BlockKey, Value>;
+  using Table = CombineTable<typename InBlock<Key>::Type, Value>;
 
  public:
   ValuesReader(const OperatorSetup& setup, Policy policy)
@@ -57,26 +56,14 @@ class ValuesReader : public Producer<std::pair<Owned<typename Policy::Key>, type
 
   void Block(std::string_view data) override {
     this->Enter();
-    for (BlockReader block(data); block.Next();) {
-      BlockKey key = Decode<BlockKey>(block.in());
-      const Owned<V> value = Decode<Owned<V>>(block.in());
-      const std::uint64_t hash = HashOf(key);
-      table_.Update(
-          hash, key,
-          [&] {
-            return typename Table::Entry{hash, std::move(key), policy_.StartWith(ViewOf<V>(value))};
-          },
-          [&](Value& acc) { policy_.AddValue(acc, ViewOf<V>(value)); });
-    }
+    MergeBlock<Owned<V>>(
+        data, table_, [&](const Owned<V>& value) { return policy_.StartWith(ViewOf<V>(value)); },
+        [&](Value& acc, const Owned<V>& value) { policy_.AddValue(acc, ViewOf<V>(value)); });
   }
 
   void Finish() override {
     this->Enter();
-    for (typename Table::Entry& entry : table_.entries()) {
-      this->out_.Add(OwnKey<Key>(std::move(entry.key)), std::move(entry.value));
-    }
-    this->out_.Flush();
-    table_.Release();
+    GiveEntries<Key>(table_, this->out_);
   }
 
  private:

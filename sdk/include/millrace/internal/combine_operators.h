@@ -142,12 +142,45 @@ Owned<K> OwnKey(typename InBlock<K>::Type&& key) {
   }
 }
 
+// Reads the records (key, V) of a block into a table by key: start(V&&) makes the value of a key that is new,
+// add(value, V&&) changes that of one that is there.
+template <class V, class Table, class Start, class Add>
+void MergeBlock(std::string_view data, Table& table, const Start& start, const Add& add) {
+  using BlockKey = decltype(Table::Entry::key);
+  for (BlockReader block(data); block.Next();) {
+    BlockKey key = Decode<BlockKey>(block.in());
+    V value = Decode<V>(block.in());
+    const std::uint64_t hash = HashOf(key);
+    table.Update(
+        hash, key,
+        [&] {
+          return typename Table::Entry{hash, std::move(key), start(std::move(value))};
+        },
+        [&](auto& acc) { add(acc, std::move(value)); });
+  }
+}
+// The same for values that map tasks have combined.
+template <class Policy, class Table>
+void MergeCombined(std::string_view data, Table& table, const Policy& policy) {
+  using Value = typename Policy::Value;
+  MergeBlock<Value>(
+      data, table, [](Value&& value) { return std::move(value); },
+      [&](Value& acc, Value&& value) { policy.Merge(acc, value); });
+}
+
+// Gives the entries of such a table away, in the order in which their keys came.
+template <class K, class Table, class Out>
+void GiveEntries(Table& table, Out& out) {
+  for (auto& entry : table.entries()) out.Add(OwnKey<K>(std::move(entry.key)), std::move(entry.value));
+  out.Flush();
+  table.Release();
+}
+
 template <class Policy>
 class CombineReader : public Producer<std::pair<Owned<typename Policy::Key>, typename Policy::Value>> {
   using Key = typename Policy::Key;
   using Value = typename Policy::Value;
-  using BlockKey = typename InBlock<Key>::Type;
-  using Table = CombineTable<BlockKey, Value>;
+  using Table = CombineTable<typename InBlock<Key>::Type, Value>;
 
  public:
   CombineReader(const OperatorSetup& setup, Policy policy)
@@ -155,26 +188,12 @@ class CombineReader : public Producer<std::pair<Owned<typename Policy::Key>, typ
 
   void Block(std::string_view data) override {
     this->Enter();
-    for (BlockReader block(data); block.Next();) {
-      BlockKey key = Decode<BlockKey>(block.in());
-      Value value = Decode<Value>(block.in());
-      const std::uint64_t hash = HashOf(key);
-      table_.Update(
-          hash, key,
-          [&] {
-            return typename Table::Entry{hash, std::move(key), std::move(value)};
-          },
-          [&](Value& acc) { policy_.Merge(acc, value); });
-    }
+    MergeCombined(data, table_, policy_);
   }
 
   void Finish() override {
     this->Enter();
-    for (typename Table::Entry& entry : table_.entries()) {
-      this->out_.Add(OwnKey<Key>(std::move(entry.key)), std::move(entry.value));
-    }
-    this->out_.Flush();
-    table_.Release();
+    GiveEntries<Key>(table_, this->out_);
   }
 
  private:

@@ -32,36 +32,26 @@ class GroupWriter : public Consumer<std::pair<K, V>> {
 
 template <class K, class V>
 class GroupReader : public Producer<std::pair<Owned<K>, std::vector<Owned<V>>>> {
-  using BlockKey = typename InBlock<K>::Type;
-  using Table = CombineTable<BlockKey, std::vector<Owned<V>>>;
+  using Table = CombineTable<typename InBlock<K>::Type, std::vector<Owned<V>>>;
 
  public:
   using Producer<std::pair<Owned<K>, std::vector<Owned<V>>>>::Producer;
 
   void Block(std::string_view data) override {
     this->Enter();
-    for (BlockReader block(data); block.Next();) {
-      BlockKey key = Decode<BlockKey>(block.in());
-      Owned<V> value = Decode<Owned<V>>(block.in());
-      const std::uint64_t hash = HashOf(key);
-      table_.Update(
-          hash, key,
-          [&] {
-            typename Table::Entry entry{hash, std::move(key), {}};
-            entry.value.push_back(std::move(value));
-            return entry;
-          },
-          [&](std::vector<Owned<V>>& group) { group.push_back(std::move(value)); });
-    }
+    MergeBlock<Owned<V>>(
+        data, table_,
+        [](Owned<V>&& value) {
+          std::vector<Owned<V>> group;
+          group.push_back(std::move(value));
+          return group;
+        },
+        [](std::vector<Owned<V>>& group, Owned<V>&& value) { group.push_back(std::move(value)); });
   }
 
   void Finish() override {
     this->Enter();
-    for (typename Table::Entry& entry : table_.entries()) {
-      this->out_.Add(OwnKey<K>(std::move(entry.key)), std::move(entry.value));
-    }
-    this->out_.Flush();
-    table_.Release();
+    GiveEntries<K>(table_, this->out_);
   }
 
  private:

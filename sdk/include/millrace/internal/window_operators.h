@@ -120,8 +120,7 @@ template <class Policy>
 class ReduceWindowReader : public Producer<std::pair<Owned<typename Policy::Key>, typename Policy::Value>> {
   using Key = typename Policy::Key;
   using Value = typename Policy::Value;
-  using BlockKey = typename InBlock<Key>::Type;
-  using Table = CombineTable<BlockKey, Value>;
+  using Table = CombineTable<typename InBlock<Key>::Type, Value>;
   using State = ReduceWindowState<Policy>;
 
  public:
@@ -130,17 +129,7 @@ class ReduceWindowReader : public Producer<std::pair<Owned<typename Policy::Key>
 
   void Block(std::string_view data) override {
     this->Enter();
-    for (BlockReader block(data); block.Next();) {
-      BlockKey key = Decode<BlockKey>(block.in());
-      Value value = Decode<Value>(block.in());
-      const std::uint64_t hash = HashOf(key);
-      table_.Update(
-          hash, key,
-          [&] {
-            return typename Table::Entry{hash, std::move(key), std::move(value)};
-          },
-          [&](Value& acc) { policy_.Merge(acc, value); });
-    }
+    MergeCombined(data, table_, policy_);
   }
 
   void Finish() override {
