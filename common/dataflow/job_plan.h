@@ -31,7 +31,8 @@ struct StagePlan {
   std::vector<std::uint32_t> upstream;  // stages that write its root (shuffle roots only)
   bool runs_empty = false;
   bool stateful = false;
-  bool kept = false;  // stateful, or feeds what is: its batches since the last checkpoint may be needed again
+  bool replicated = false;  // a second runner keeps what it makes, so that it need not be computed again
+  bool kept = false;        // stateful, or feeds what is: its batches since the last checkpoint may be needed again
 };
 
 struct JobPlan {

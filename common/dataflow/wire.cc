@@ -33,6 +33,13 @@ absl::Status CheckOperators(const v1::Plan& plan) {
   return absl::OkStatus();
 }
 
+bool WritesReplicated(const v1::Plan& plan, const StagePlan& stage) {
+  return std::ranges::any_of(stage.shuffles, [&](std::uint32_t op) {
+    return op < static_cast<std::uint32_t>(plan.operators_size()) &&
+           plan.operators(static_cast<int>(op)).shuffle().replicated();
+  });
+}
+
 absl::StatusOr<StagePlan> ReadStage(const v1::Plan& plan, int i, const JobPlan& before) {
   const v1::Stage& in = plan.stages(i);
   if (in.id() != static_cast<std::uint32_t>(i)) return InvalidArgument("plan: stage ", i, " has id ", in.id());
@@ -47,6 +54,8 @@ absl::StatusOr<StagePlan> ReadStage(const v1::Plan& plan, int i, const JobPlan& 
   stage.stateful = in.stateful();
   stage.shuffles.assign(in.shuffles().begin(), in.shuffles().end());
   stage.sinks.assign(in.sinks().begin(), in.sinks().end());
+  // What a sink or a state needs of a task no copy of its blocks can give.
+  stage.replicated = stage.sinks.empty() && !stage.stateful && WritesReplicated(plan, stage);
   if (stage.reads_source) return stage;
   if (root.kind() != v1::OPERATOR_KIND_SHUFFLE) return InvalidArgument("plan: stage ", i, " begins with ", root.name());
   stage.partitions = root.shuffle().partitions();

@@ -27,14 +27,28 @@ void RouteTable::Rebuild(const RunnerSet& runners, const SplitLedger& splits, co
   std::map<SplitKey, std::string> owners;
   for (const SplitState* split : splits.active()) owners[split->key] = OwnerOf(split->key);
   for (const SplitKey& key : in_flight) owners.try_emplace(key, OwnerOf(key));
-  Balance(owners, runners.up());
+  const std::vector<std::string> up = runners.up();
+  for (auto& [key, owner] : owners) {
+    if (const StagePlan* stage = plan_.StageOfSource(key.source)) PreferCopies(*stage, up, owner);
+  }
+  Balance(owners, up);
   splits_ = std::move(owners);
   const std::map<TaskKey, std::string> before = partitions_;
-  Balance(partitions_, runners.up());
+  for (auto& [key, owner] : partitions_) PreferCopies(plan_.stages[key.stage], up, owner);
+  Balance(partitions_, up);
   for (const auto& [key, owner] : partitions_) {
     if (owner != before.at(key)) moved_.insert(key);
   }
   Publish(runners, splits);
+}
+
+// What a lost runner has made of a replicated stage is with the runner after it in the route's order.
+void RouteTable::PreferCopies(const StagePlan& stage, const std::vector<std::string>& up, std::string& owner) const {
+  if (!stage.replicated || !route_ || owner.empty() || std::ranges::find(up, owner) != up.end()) return;
+  const auto at = std::ranges::find(route_->peers, owner, &Peer::runner);
+  if (at == route_->peers.end()) return;
+  const auto next = std::next(at) == route_->peers.end() ? route_->peers.begin() : std::next(at);
+  if (std::ranges::find(up, next->runner) != up.end()) owner = next->runner;
 }
 
 void RouteTable::MoveAway(const RunnerSet& runners, const SplitLedger& splits, TaskKey task) {

@@ -41,6 +41,7 @@ class RouteTable {
 
  private:
   void Publish(const RunnerSet& runners, const SplitLedger& splits);
+  void PreferCopies(const StagePlan& stage, const std::vector<std::string>& up, std::string& owner) const;
 
   const JobPlan& plan_;  // outlives this
   std::uint64_t version_ = 0;

@@ -33,6 +33,7 @@ void WriteOperator(const engine::OperatorDescription& in, v1::Operator* out) {
   } else if (in.kind == engine::OperatorKind::kShuffle) {
     out->mutable_shuffle()->set_partitions(in.partitions);
     out->mutable_shuffle()->set_combine(in.combine);
+    out->mutable_shuffle()->set_replicated(in.options.contains("replicated"));
   }
   out->set_period(in.period);
   out->set_window(in.window);

@@ -142,6 +142,16 @@ TEST(JoinPlanTest, PersistNearestFirst) {
   EXPECT_FALSE(job.graph().operators[6].options.contains("storage"));
 }
 
+TEST(JoinPlanTest, PersistInTwoCopies) {
+  const Harness job([](JobContext& ctx) {
+    const auto lines = ctx.TextFiles({.directory = "a"}).Persist(StorageLevel::kDiskOnly2);
+    lines.Map(KeyAndValue).Distinct().Distinct().Print();
+  });
+  EXPECT_EQ(job.graph().operators[2].options.at("storage"), "disk");
+  EXPECT_TRUE(job.graph().operators[2].options.contains("replicated"));
+  EXPECT_FALSE(job.graph().operators[3].options.contains("replicated"));
+}
+
 TEST(JoinPlanTest, Checkpoint) {
   using namespace std::chrono_literals;
   const auto interval = [](const auto& build) {

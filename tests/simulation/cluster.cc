@@ -14,6 +14,9 @@ constexpr std::int64_t kPatience = 40'000'000;
 Cluster::Settings::Settings(Random& random) {
   bounded = random.Chance(0.35);
   plan = MakePlan(random.Below(kPlanShapes), bounded, random.Between(5, 40) * 1'000);
+  if (random.Chance(0.3)) {
+    for (StagePlan& stage : plan.stages) stage.replicated = stage.sinks.empty() && !stage.stateful;
+  }
   limits.pending_batches_max = 1 + random.Below(4);
   limits.attempts_max = 1'000'000;
   limits.retained_batches_max = 4 + random.Below(30);

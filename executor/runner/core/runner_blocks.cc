@@ -10,8 +10,7 @@ void RunnerCore::On(const BlockReceived& event) {
 void RunnerCore::TakeMade(const std::vector<MadeBlock>& blocks) {
   std::map<std::string, std::vector<MadeBlock>> pushes;
   for (const MadeBlock& block : blocks) {
-    if (const std::string owner = OwnerOfBlock(block.key); !owner.empty() && owner != self_)
-      pushes[owner].push_back(block);
+    for (const std::string& holder : HoldersOfBlock(block.key)) pushes[holder].push_back(block);
   }
   for (auto& [runner, pushed] : pushes) actions_->push_back(PushBlocks{runner, std::move(pushed)});
   for (const MadeBlock& block : blocks) TakeBlock(block, true);
@@ -48,6 +47,33 @@ std::string RunnerCore::OwnerOfBlock(const BlockKey& key) const {
   if (stage == nullptr) return {};
   const auto it = partition_owner_.find({stage->id, key.reduce_partition});
   return it == partition_owner_.end() ? std::string() : it->second;
+}
+
+// The other runners that must have it: its reducer's, and, of a replicated stage, the one that keeps our copies.
+std::set<std::string> RunnerCore::HoldersOfBlock(const BlockKey& key) const {
+  std::set<std::string> holders{OwnerOfBlock(key)};
+  if (plan_.stages[key.stage].replicated) holders.insert(backup_);
+  holders.erase("");
+  holders.erase(self_);
+  return holders;
+}
+
+// A task that came to us from a runner that has run it, and whose blocks we hold as copies, need not run. False when any
+// of them is not here.
+bool RunnerCore::TakeCopies(TaskKey key, Task& task, std::uint64_t batch, std::uint64_t input_hash) {
+  const StagePlan& stage = plan_.stages[key.stage];
+  if (!stage.replicated || task.failed_version != 0) return false;
+  std::vector<MadeBlock> copies;
+  for (const std::uint32_t shuffle : stage.shuffles) {
+    const StagePlan* reducers = StageOfShuffle(shuffle);
+    for (std::uint32_t p = 0; reducers != nullptr && p < reducers->partitions; ++p) {
+      copies.push_back({{batch, shuffle, key.stage, key.partition, p}, input_hash});
+      if (!blocks_.Has(copies.back().key, input_hash)) return false;
+    }
+  }
+  task.phase = batch <= committed_ ? Phase::kDone : Phase::kComputed;
+  TakeMade(copies);
+  return true;
 }
 
 }  // namespace millrace::runner

@@ -5,6 +5,16 @@
 #include "common/status.h"
 
 namespace millrace::runner {
+namespace {
+
+// The runner after this one in the route's order, round and round; empty when there is no other.
+std::string NextPeer(const std::vector<Peer>& peers, const std::string& self) {
+  const auto at = std::ranges::find(peers, self, &Peer::runner);
+  if (at == peers.end() || peers.size() < 2) return {};
+  return std::next(at) == peers.end() ? peers.front().runner : std::next(at)->runner;
+}
+
+}  // namespace
 
 RunnerCore::RunnerCore(JobPlan plan, std::string runner_id) : plan_(std::move(plan)), self_(std::move(runner_id)) {}
 
@@ -25,8 +35,10 @@ std::size_t RunnerCore::tasks() const {
 void RunnerCore::On(const RouteReceived& event) {
   if (event.route.version <= route_.version) return;
   const std::map<TaskKey, std::string> before = std::move(partition_owner_);
+  const std::string backup_before = backup_;
   partition_owner_.clear();
   route_ = event.route;
+  backup_ = NextPeer(route_.peers, self_);
 
   std::map<TaskKey, SplitKey> mine;
   for (const SplitOwner& owner : route_.splits) {
@@ -55,7 +67,7 @@ void RunnerCore::On(const RouteReceived& event) {
   }
   actions_->push_back(UpdatePeers{route_.peers});
 
-  // Reducers that moved need our blocks of every batch in flight.
+  // Reducers that moved need our blocks of every batch in flight, and so does another keeper of copies.
   std::map<std::string, std::vector<MadeBlock>> pushes;
   blocks_.ForEachProduced([&](const MadeBlock& block) {
     const StagePlan* stage = StageOfShuffle(block.key.shuffle);
@@ -63,7 +75,9 @@ void RunnerCore::On(const RouteReceived& event) {
     const std::string owner = OwnerOfBlock(block.key);
     const auto old = before.find({stage->id, block.key.reduce_partition});
     const bool moved = old == before.end() || old->second != owner;
-    if (moved && !owner.empty() && owner != self_) pushes[owner].push_back(block);
+    for (const std::string& holder : HoldersOfBlock(block.key)) {
+      if (holder == owner ? moved : backup_ != backup_before) pushes[holder].push_back(block);
+    }
   });
   for (auto& [runner, blocks] : pushes) actions_->push_back(PushBlocks{runner, std::move(blocks)});
 }
@@ -84,7 +98,7 @@ void RunnerCore::ForgetPartition(TaskKey key, Partition& partition) {
 void RunnerCore::On(const PeerReconnected& event) {
   PushBlocks push{event.runner, {}};
   blocks_.ForEachProduced([&](const MadeBlock& block) {
-    if (OwnerOfBlock(block.key) == event.runner) push.blocks.push_back(block);
+    if (HoldersOfBlock(block.key).contains(event.runner)) push.blocks.push_back(block);
   });
   if (!push.blocks.empty()) actions_->push_back(std::move(push));
 }
@@ -241,6 +255,7 @@ void RunnerCore::TakeGoForSplit(const Go& go, const StagePlan& stage, const Rang
     Restart(task);
     Open(partition, go.batch).range = range;
     task.read_again = true;
+    TakeCopies(key, task, go.batch, RangeHash(range));
   }
   Pump(key);
 }
@@ -264,6 +279,7 @@ void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::u
   task.go = true;
   task.batch_time_us = go.batch_time_us;
   task.input_hash = go.ranges_hash;
+  if (TakeCopies(key, task, go.batch, go.ranges_hash)) return Pump(key);
   task.needed = needed;
   task.missing.clear();
   for (const NeededBlock& block : needed) {

@@ -148,6 +148,8 @@ class RunnerCore {
   void MaybeReportDone(std::uint64_t batch);
   const StagePlan* StageOfShuffle(std::uint32_t shuffle) const;
   std::string OwnerOfBlock(const BlockKey& key) const;
+  std::set<std::string> HoldersOfBlock(const BlockKey& key) const;
+  bool TakeCopies(TaskKey key, Task& task, std::uint64_t batch, std::uint64_t input_hash);
   Found Find(AttemptId attempt, bool frees_worker);
   TaskRef Ref(TaskKey key, const Partition& partition, std::uint64_t batch, const Task& task) const;
 
@@ -155,6 +157,7 @@ class RunnerCore {
   const std::string self_;
   Route route_;
   std::map<TaskKey, std::string> partition_owner_;  // shuffle stages: runner id
+  std::string backup_;                              // keeps copies of what replicated stages make here; empty: nobody
   std::map<TaskKey, Partition> partitions_;
   std::map<AttemptId, Attempt> attempts_;  // given to a worker or a committer and not yet answered
   std::optional<CutState> cut_;

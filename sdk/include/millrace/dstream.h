@@ -190,7 +190,7 @@ class DStream : public TransformOperations<T> {
   // Where the blocks of the exchanges that read this stream are kept; see <millrace/storage_level.h>. Cache is the same
   // with the default level.
   const DStream& Persist(StorageLevel level = StorageLevel::kMemoryOnlySer) const {
-    this->graph()->ChangeNode(this->id()).storage = detail::StorageOption(level);
+    this->graph()->ChangeNode(this->id()).storage = level;
     return *this;
   }
   const DStream& Cache() const { return Persist(); }

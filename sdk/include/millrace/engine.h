@@ -168,7 +168,8 @@ struct OperatorDescription {
   std::string output_type;
   std::string location;
   std::string connector;         // sources and sinks
-  Options options;               // sources and sinks; of a shuffle "storage": "memory", "disk" or "memory and disk"
+  Options options;               // sources and sinks; of a shuffle "storage": "memory", "disk" or
+                                 // "memory and disk", and "replicated" when two runners keep its blocks
   bool bounded = false;          // sources
   bool replayable = true;        // sources
   std::uint32_t partitions = 0;  // shuffles

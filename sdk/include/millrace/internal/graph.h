@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,7 @@
 #include "millrace/internal/state.h"
 #include "millrace/internal/text.h"
 #include "millrace/internal/type_name.h"
+#include "millrace/storage_level.h"
 
 namespace millrace::detail {
 
@@ -39,7 +41,7 @@ struct Node {
   std::int64_t window_us = 0;
   std::int64_t slide_us = 0;
   std::int64_t lag_us = -1;  // of a slice: it covers from `window_us` ago to `lag_us` ago, both included; -1: a window
-  std::string storage;             // of the blocks of the exchanges that read it; empty: not said
+  std::optional<StorageLevel> storage;  // of the blocks of the exchanges that read it
   std::int64_t checkpoint_us = 0;  // how often the job must be checkpointed for it; 0: it does not care
 };
 

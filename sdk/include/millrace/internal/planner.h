@@ -88,16 +88,17 @@ inline void ResolvePeriods(std::vector<Node>& nodes, std::int64_t interval_us) {
 // Gives each exchange the storage level of the stream that it reads: its own, or that of the nearest operator before it
 // that has one, up to the exchange before. Of several inputs the first that has one.
 inline void ResolveStorage(std::vector<Node>& nodes) {
-  std::vector<std::string> levels(nodes.size());  // of what comes out
+  std::vector<std::optional<StorageLevel>> levels(nodes.size());  // of what comes out
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     Node& node = nodes[i];
-    std::string read;
+    std::optional<StorageLevel> read;
     for (const std::uint32_t input : node.description.inputs) {
-      if (read.empty()) read = levels[input];
+      if (!read) read = levels[input];
     }
     const bool exchange = node.description.kind == engine::OperatorKind::kShuffle;
-    if (exchange && !read.empty()) node.description.options["storage"] = read;
-    levels[i] = node.storage.empty() && !exchange ? read : node.storage;
+    if (exchange && read) node.description.options["storage"] = StorageOption(*read);
+    if (exchange && read && IsReplicated(*read)) node.description.options["replicated"] = "yes";
+    levels[i] = !node.storage && !exchange ? read : node.storage;
   }
 }
 

@@ -40,6 +40,43 @@ TEST(CoreRoutes, WhatIsLostIsReleased) {
   EXPECT_THAT(core.Go(1, {range}), IsEmpty());
 }
 
+JobPlan Replicated() {
+  JobPlan plan = TwoStages();
+  plan.stages[0].replicated = true;
+  return plan;
+}
+
+TEST(CoreRoutes, ReplicatedBlocksGoToAnotherRunnerToo) {
+  CoreHarness core(Replicated());
+  core.Route(1, {{"s0", "me"}}, {"me", "me"});
+  const PushBlocks push = Only<PushBlocks>(core.CloseAndCompute(Only<CloseRange>(core.Cut(1, {"s0"})), 3));
+  EXPECT_EQ(push.runner, "you");
+  EXPECT_THAT(push.blocks, SizeIs(2));
+  EXPECT_THAT(Only<PushBlocks>(core.Step(PeerReconnected{"you"})).blocks, SizeIs(2));
+}
+
+TEST(CoreRoutes, ATaskWhoseBlocksAreHereAsCopiesDoesNotRunAgain) {
+  CoreHarness core(Replicated());
+  const auto range = core.MakeRange("s0", 0, 3);
+  core.Route(1, {{"s0", "you"}}, {"you", "you"});
+  core.Receive(1, 0, range);
+  core.Receive(1, 1, range);
+  core.Route(2, {{"s0", "me"}}, {"me", "you"});
+  const Actions actions = core.Go(1, {range});
+  EXPECT_THAT(Of<ReadRange>(actions), IsEmpty());
+  EXPECT_THAT(Of<RunReduce>(actions), SizeIs(1));
+  EXPECT_THAT(Only<PushBlocks>(actions).blocks, SizeIs(2));  // for the other reducer, and as copies
+}
+
+TEST(CoreRoutes, ATaskRunsAgainWhenOneCopyIsMissing) {
+  CoreHarness core(Replicated());
+  const auto range = core.MakeRange("s0", 0, 3);
+  core.Route(1, {{"s0", "you"}}, {"you", "you"});
+  core.Receive(1, 0, range);
+  core.Route(2, {{"s0", "me"}}, {"me", "me"});
+  EXPECT_THAT(Of<ReadRange>(core.Go(1, {range})), SizeIs(1));
+}
+
 TEST(CoreRoutes, ASplitThatLeavesDuringACutDoesNotHoldBackTheReport) {
   CoreHarness core;
   core.Route(1, {{"s0", "me"}, {"s1", "me"}}, {"me", "me"});
