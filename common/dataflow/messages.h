@@ -106,6 +106,17 @@ struct Route {
   StateChains state;
 };
 
+// What a runner has from the terms of drivers before.
+struct Holding {
+  std::uint64_t route_version = 0;  // 0: nothing
+  std::uint64_t committed = 0;
+  std::uint64_t newest_go = 0;
+  std::uint64_t newest_go_hash = 0;  // of its ranges
+  std::vector<SplitKey> splits;
+  std::vector<TaskKey> partitions;  // of shuffles
+  std::vector<std::string> peers;   // all runners of that route
+};
+
 struct RangeReport {
   std::uint64_t batch = 0;
   std::vector<Range> ranges;

@@ -129,6 +129,32 @@ StateChains ReadChains(const google::protobuf::RepeatedPtrField<v1::StateChain>&
 
 }  // namespace
 
+void ToProto(const Holding& holding, v1::Holding* out) {
+  out->set_route_version(holding.route_version);
+  out->set_committed(holding.committed);
+  out->set_newest_go(holding.newest_go);
+  out->set_newest_go_hash(holding.newest_go_hash);
+  for (const SplitKey& key : holding.splits) {
+    auto* split = out->add_splits();
+    split->set_source(key.source);
+    split->set_split(key.split);
+  }
+  for (const TaskKey& key : holding.partitions) {
+    auto* task = out->add_partitions();
+    task->set_stage(key.stage);
+    task->set_partition(key.partition);
+  }
+  out->mutable_peers()->Assign(holding.peers.begin(), holding.peers.end());
+}
+
+Holding FromProto(const v1::Holding& in) {
+  Holding holding{in.route_version(), in.committed(), in.newest_go(), in.newest_go_hash(), {}, {}, {}};
+  for (const auto& split : in.splits()) holding.splits.push_back({split.source(), split.split()});
+  for (const auto& task : in.partitions()) holding.partitions.push_back({task.stage(), task.partition()});
+  holding.peers.assign(in.peers().begin(), in.peers().end());
+  return holding;
+}
+
 void ToProto(const Route& route, v1::Route* out) {
   out->set_version(route.version);
   out->set_checkpoint(route.checkpoint);

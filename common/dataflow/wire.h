@@ -14,6 +14,8 @@ namespace millrace::wire {
 // limits.
 absl::StatusOr<JobPlan> FromProto(const v1::Plan& plan);
 
+void ToProto(const Holding& holding, v1::Holding* out);
+Holding FromProto(const v1::Holding& in);
 void ToProto(const Route& route, v1::Route* out);
 absl::StatusOr<Route> FromProto(const v1::Route& route);
 void ToProto(const BatchWork& work, v1::BatchWork* out);

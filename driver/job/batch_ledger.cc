@@ -30,6 +30,10 @@ void BatchLedger::MarkDone(std::uint64_t batch, const std::vector<TaskKey>& task
   for (const TaskKey task : tasks) it->second.waiting.erase(task);
 }
 
+void BatchLedger::MarkAllDone(std::uint64_t through) {
+  for (auto it = pending_.begin(); it != pending_.end() && it->first <= through; ++it) it->second.waiting.clear();
+}
+
 void BatchLedger::AddCounts(std::uint64_t batch, const std::map<TaskKey, Counts>& counts) {
   const auto it = pending_.find(batch);
   if (it == pending_.end()) return;
@@ -89,7 +93,10 @@ std::vector<Go> BatchLedger::DurableGos() const {
   return gos;
 }
 
-Go BatchLedger::GoOf(std::uint64_t batch) const { return MakeGo(pending_.at(batch).planned); }
+Go BatchLedger::GoOf(std::uint64_t batch) const {
+  const auto kept = retained_.find(batch);
+  return MakeGo(kept == retained_.end() ? pending_.at(batch).planned : kept->second);
+}
 
 std::vector<PlannedBatch> BatchLedger::pending_batches() const {
   std::vector<PlannedBatch> batches;

@@ -33,6 +33,8 @@ class BatchLedger {
   void MarkDurable(std::uint64_t batch);
   // Tasks of a batch that are done. Unknown batches and tasks are ignored (repeated reports).
   void MarkDone(std::uint64_t batch, const std::vector<TaskKey>& tasks);
+  // What another driver has seen committed.
+  void MarkAllDone(std::uint64_t through);
   // Counts a failed attempt of a task (of a batch that may not be planned yet) and returns how many it has had.
   int CountFailure(std::uint64_t batch, TaskKey task);
   struct Committed {

@@ -18,6 +18,11 @@ namespace millrace {
 struct ExecutorUp {
   std::string executor;
 };
+// An executor has come with a runner that has lived under another driver. Comes before the runner's own RunnerUp.
+struct RunnerFound {
+  std::string executor;
+  std::string runner;
+};
 struct ExecutorLost {
   std::string executor;
   std::string reason;
@@ -27,6 +32,7 @@ struct ExecutorLost {
 struct RunnerUp {
   std::string runner;
   std::string block_address;
+  Holding holding = {};
 };
 struct Crash {
   int signal = 0;
@@ -70,7 +76,7 @@ struct StopRequested {
 struct Tick {};  // JobMaster::next_wakeup has come
 
 using JobEvent =
-    std::variant<ExecutorUp, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported, FailureReported,
+    std::variant<ExecutorUp, RunnerFound, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported, FailureReported,
                  SplitsReported, StateReported, CheckpointDurable, PlanDurable, StopRequested, Tick>;
 
 // ---- what is durable ----

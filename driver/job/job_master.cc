@@ -37,7 +37,7 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
       limits_(limits),
       runners_(job_id_, epoch),
       splits_(plan_),
-      route_(plan_),
+      route_(plan_, epoch),
       batches_(plan_),
       checkpoints_(plan_) {
   if (restored == nullptr) return;
@@ -96,20 +96,45 @@ std::optional<std::int64_t> JobMaster::next_wakeup() const {
 
 void JobMaster::On(const ExecutorUp& event) { runners_.AddExecutor(now_, event.executor); }
 
+void JobMaster::On(const RunnerFound& event) { runners_.Adopt(now_, event.executor, event.runner); }
+
 void JobMaster::On(const ExecutorLost& event) {
   const std::string runner = runners_.RemoveExecutor(event.executor);
   if (!runner.empty()) Reroute();
 }
 
 void JobMaster::On(const RunnerUp& event) {
-  if (!runners_.MarkUp(now_, event.runner, event.block_address)) return;
+  if (!runners_.MarkUp(now_, event.runner, event.block_address) || !Adopt(event)) return;
   if (event.runner == enumerator_) SendEnumerateTo(enumerator_);  // on a new stream: the first may be lost
   if (state_ == JobState::kStarting && !start_deadline_) start_deadline_ = now_ + limits_.start_wait_us;
-  if (state_ == JobState::kStarting && enumerator_.empty() && !runners_.AllUp()) {
+  if (state_ == JobState::kStarting && enumerator_.empty() && !AllBack()) {
     AssignEnumerators();  // list the splits while the other runners start
     return;
   }
   Reroute();
+}
+
+// Takes a runner over from the driver before. What that one had told it was durable, so it is in our journal; a runner
+// that knows more than the journal has followed another one, and begins anew. So does one that comes after its
+// partitions have been given to others.
+bool JobMaster::Adopt(const RunnerUp& event) {
+  const Holding& holding = event.holding;
+  if (holding.route_version == 0 || route_.Knows(holding.route_version)) return true;
+  const std::uint64_t newest = holding.newest_go;
+  const bool known = newest <= last_batch_ && (!batches_.Contains(newest) ||
+                                               batches_.GoOf(newest).ranges_hash == holding.newest_go_hash);
+  if (!known || state_ != JobState::kStarting) {
+    const std::string executor = runners_.ExecutorOf(event.runner);
+    actions_->push_back(StopRunner{executor, event.runner});
+    runners_.MarkLost(now_, event.runner);
+    return false;
+  }
+  route_.Adopt(event.runner, holding);
+  batches_.MarkAllDone(std::min(holding.committed, last_batch_));
+  for (const std::string& peer : holding.peers) {
+    if (const std::string its = runners_.ExecutorIn(peer); !its.empty()) before_.insert(its);
+  }
+  return true;
 }
 
 void JobMaster::On(const RunnerLost& event) {
@@ -152,7 +177,10 @@ void JobMaster::Reroute() {
 void JobMaster::SendRouteAndWork() {
   for (const TaskKey task : route_.TakeMoved()) checkpoints_.Forget(task);
   mending_through_ = last_batch_ + (cut_ ? 1 : 0);
-  for (const std::string& runner : runners_.up()) actions_->push_back(SendRoute{runner, route_.route()});
+  for (const std::string& runner : runners_.up()) {
+    actions_->push_back(SendRoute{runner, route_.route()});
+    WorkFor(runner);  // what is committed: a runner of the driver before must hear it again
+  }
   for (const Go& go : batches_.DurableGos()) SendGo(go);
   if (checkpoints_.under_way() != 0) {
     for (const std::string& runner : runners_.up()) WorkFor(runner).checkpoint = checkpoints_.under_way();
@@ -192,9 +220,14 @@ void JobMaster::On(const SplitsReported& event) {
 
 // ---- starting ----
 
+bool JobMaster::AllBack() const {
+  return runners_.AllUp() &&
+         std::ranges::all_of(before_, [&](const std::string& executor) { return runners_.HasExecutor(executor); });
+}
+
 void JobMaster::TryRun() {
   if (!splits_.AllListed() || runners_.up().empty()) return;
-  if (!runners_.AllUp() && start_deadline_ && now_ < *start_deadline_) return;
+  if (!AllBack() && start_deadline_ && now_ < *start_deadline_) return;
   state_ = JobState::kRunning;
   start_deadline_.reset();
   if (last_batch_time_us_ == 0) last_batch_time_us_ = now_ - now_ % plan_.batch_interval_us;

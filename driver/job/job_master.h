@@ -85,6 +85,7 @@ class JobMaster {
   };
 
   void On(const ExecutorUp& event);
+  void On(const RunnerFound& event);
   void On(const ExecutorLost& event);
   void On(const RunnerUp& event);
   void On(const RunnerLost& event);
@@ -99,6 +100,8 @@ class JobMaster {
   void On(const Tick& event);
 
   void StartDueRunners();
+  bool Adopt(const RunnerUp& event);
+  bool AllBack() const;
   void AfterRunnerLost(const std::string& executor, const RunnerLost& event);
   void Reroute();           // membership or splits changed
   void SendRouteAndWork();  // everything a runner may lack, to every runner
@@ -133,6 +136,7 @@ class JobMaster {
   std::optional<std::int64_t> start_deadline_;
   std::optional<std::int64_t> stop_deadline_;
   std::string enumerator_;  // runner that lists the splits
+  std::set<std::string> before_;  // executors that the runners from before have had as peers
   std::optional<OpenCut> cut_;
   std::uint64_t last_batch_ = 0;  // newest planned
   std::int64_t last_batch_time_us_ = 0;

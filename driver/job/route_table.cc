@@ -16,10 +16,28 @@ std::string NextRunner(const std::vector<std::string>& up, const std::string& ow
 
 }  // namespace
 
-RouteTable::RouteTable(const JobPlan& plan) : plan_(plan) {
+RouteTable::RouteTable(const JobPlan& plan, std::uint64_t epoch)
+    : plan_(plan), first_version_(epoch << 32), version_(first_version_) {
   for (const StagePlan& stage : plan.stages) {
     if (stage.reads_source) continue;
     for (std::uint32_t p = 0; p < stage.partitions; ++p) partitions_[{stage.id, p}];
+  }
+}
+
+void RouteTable::Adopt(const std::string& runner, const Holding& holding) {
+  if (holding.route_version == 0 || Knows(holding.route_version)) return;
+  for (const SplitKey& key : holding.splits) {
+    std::uint64_t& since = adopted_splits_[key];
+    if (holding.route_version <= since) continue;
+    since = holding.route_version;
+    splits_[key] = runner;
+  }
+  for (const TaskKey key : holding.partitions) {
+    const auto partition = partitions_.find(key);
+    std::uint64_t& since = adopted_partitions_[key];
+    if (partition == partitions_.end() || holding.route_version <= since) continue;
+    since = holding.route_version;
+    partition->second = runner;
   }
 }
 

@@ -18,7 +18,11 @@ namespace millrace {
 
 class RouteTable {
  public:
-  explicit RouteTable(const JobPlan& plan);
+  // Versions grow from one term of drivers to the next: those of a runner that is adopted are smaller than ours.
+  RouteTable(const JobPlan& plan, std::uint64_t epoch);
+
+  // What a runner has from the term before stays with it, if no other runner has had it later.
+  void Adopt(const std::string& runner, const Holding& holding);
 
   // Places every active split, every finished one that a batch in flight still reads, and every partition on the
   // runners that are up, moving as little as possible.
@@ -32,6 +36,8 @@ class RouteTable {
   void MoveAway(const RunnerSet& runners, const SplitLedger& splits, TaskKey task);
 
   std::uint64_t version() const { return version_; }
+  // Whether this version is of our own term.
+  bool Knows(std::uint64_t version) const { return version > first_version_; }
   std::shared_ptr<const Route> route() const { return route_; }
   // Empty when it has none.
   std::string OwnerOf(const SplitKey& key) const;
@@ -44,10 +50,13 @@ class RouteTable {
   void PreferCopies(const StagePlan& stage, const std::vector<std::string>& up, std::string& owner) const;
 
   const JobPlan& plan_;  // outlives this
-  std::uint64_t version_ = 0;
+  const std::uint64_t first_version_;
+  std::uint64_t version_;
   std::map<SplitKey, std::string> splits_;
   std::map<TaskKey, std::string> partitions_;
   std::map<TaskKey, std::uint64_t> retried_at_;
+  std::map<SplitKey, std::uint64_t> adopted_splits_;  // by the version that the runner has had it under
+  std::map<TaskKey, std::uint64_t> adopted_partitions_;
   Checkpoint checkpoint_;
   std::set<TaskKey> moved_;
   std::shared_ptr<const Route> route_;

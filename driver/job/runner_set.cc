@@ -22,6 +22,12 @@ void RunnerSet::AddExecutor(std::int64_t now, const std::string& executor) {
   if (e.runner.empty()) e.start_at = now;
 }
 
+void RunnerSet::Adopt(std::int64_t now, const std::string& executor, const std::string& runner) {
+  AddExecutor(now, executor);
+  Executor& e = executors_[executor];
+  if (e.runner.empty()) e.runner = runner;
+}
+
 std::string RunnerSet::RemoveExecutor(const std::string& executor) {
   const auto it = executors_.find(executor);
   if (it == executors_.end()) return {};
@@ -123,6 +129,14 @@ std::string RunnerSet::address(const std::string& runner) const {
 std::string RunnerSet::ExecutorOf(const std::string& runner) const {
   const auto* found = Find(runner);
   return found == nullptr ? std::string() : found->first;
+}
+
+std::string RunnerSet::ExecutorIn(const std::string& runner) const {
+  const std::size_t last = runner.rfind('.');
+  const std::size_t end = last == std::string::npos || last == 0 ? last : runner.rfind('.', last - 1);
+  const std::size_t begin = job_id_.size() + 1;
+  if (end == std::string::npos || end <= begin || !runner.starts_with(job_id_ + ".")) return {};
+  return runner.substr(begin, end - begin);
 }
 
 bool RunnerSet::AllUp() const {

@@ -20,6 +20,8 @@ class RunnerSet {
 
   void AddExecutor(std::int64_t now, const std::string& executor);
   // The id of the runner that went with it, empty if it had none.
+  // An executor that has come with a runner from before. Ignored when it has one already.
+  void Adopt(std::int64_t now, const std::string& executor, const std::string& runner);
   std::string RemoveExecutor(const std::string& executor);
 
   // False if the runner is not one of ours (an older one that comes late).
@@ -37,6 +39,9 @@ class RunnerSet {
   std::vector<StopRunner> all() const;  // every runner that has been started
   std::vector<std::string> executors_up() const;
   std::string address(const std::string& runner) const;
+  bool HasExecutor(const std::string& executor) const { return executors_.contains(executor); }
+  // The executor that a runner's id names, "JOB.EXECUTOR.EPOCH.N", whether or not we know either; empty when it is no id.
+  std::string ExecutorIn(const std::string& runner) const;
   std::string ExecutorOf(const std::string& runner) const;
   bool AllUp() const;  // no runner is still on its way
   bool has_executors() const { return !executors_.empty(); }

@@ -15,6 +15,7 @@ void SplitLedger::Restore(const std::vector<SplitState>& splits) {
     splits_[split.key] = split;
     SourceState& source = sources_[split.key.source];
     source.next_ordinal = std::max(source.next_ordinal, split.ordinal + 1);
+    source.listed = true;  // once; what has come since joins when it is found
   }
 }
 

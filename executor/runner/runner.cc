@@ -75,6 +75,10 @@ void Runner::Handle(const v1::RunnerCommand& command) {
     log::Warn("command of an older driver term refused", {{"epoch", command.epoch()}, {"newest", epoch_}});
     return;
   }
+  if (epoch_ != 0 && command.epoch() > epoch_) {
+    Step(runner::NewTerm{});
+    sources_->Enumerate({}, {});  // whoever is to list them will be told
+  }
   epoch_ = command.epoch();
   if (command.has_route()) {
     auto route = wire::FromProto(command.route());

@@ -157,7 +157,28 @@ void Cluster::Connect(const std::string& runner) {
   process.greeted = false;
   ++process.stream;
   process.last_down = process.last_up = clock_.now();
-  ToDriver(runner, RunnerUp{runner, Concat("address of ", runner)});
+  ToDriver(runner, RunnerUp{runner, Concat("address of ", runner), process.runner->holding()});
+}
+
+// The executor tells the new driver of a runner from before; most of them come by themselves soon after.
+void Cluster::Adopt(const std::string& executor, const std::string& runner) {
+  processes_.at(runner).waits = false;
+  if (HasEnded(ended_)) return Kill(runner);  // told so by its executor
+  Say(runner, "has waited for this driver");
+  Saw("adopted runner");
+  Step(RunnerFound{executor, runner});
+  const std::uint64_t stream = processes_.contains(runner) ? processes_.at(runner).stream : 0;
+  const bool lost = random_.Chance(0.05);
+  clock_.In(random_.Between(100, lost ? 2'000'000 : 100'000), [this, runner, stream, lost, life = driver_life_] {
+    const auto it = processes_.find(runner);
+    if (life != driver_life_) return;  // the next driver hears of it in its turn
+    if (it == processes_.end() || it->second.stream != stream || lost) {
+      Kill(runner);
+      Step(RunnerLost{runner, "it did not come back", std::nullopt});
+      return;
+    }
+    Connect(runner);
+  });
 }
 
 void Cluster::Kill(const std::string& runner) {
@@ -166,7 +187,8 @@ void Cluster::Kill(const std::string& runner) {
 
 void Cluster::Orphan(const std::string& runner) {
   Process& process = processes_.at(runner);
-  process.connected = false;
+  process.connected = process.waits = false;
+  process.orphan = true;
   ++process.stream;
   Say(runner, "has lost its driver");
   Saw("orphan");

@@ -84,6 +84,8 @@ class Cluster final : public RunnerWorld {
     bool connected = false;
     std::uint64_t stream = 0;  // what was sent on an older one is lost
     bool greeted = false;      // the driver knows of this stream, and sends on it
+    bool waits = false;        // for the next driver
+    bool orphan = false;       // nobody waits for it, and it dies soon
     std::int64_t last_down = 0;
     std::int64_t last_up = 0;
   };
@@ -119,6 +121,7 @@ class Cluster final : public RunnerWorld {
   std::string AnyProcess();
   void Connect(const std::string& runner);
   void Kill(const std::string& runner);
+  void Adopt(const std::string& executor, const std::string& runner);
   void Orphan(const std::string& runner);  // lives on for a while without its stream
   void LoseRunner();
   void FreezeRunner();

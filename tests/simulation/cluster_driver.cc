@@ -22,7 +22,7 @@ void Cluster::StartDriver() {
   }
 }
 
-// All runners belong to the old driver's term: they are of no use to the next, and live on for a while.
+// Runners live on and wait for the next driver, but for some that do not.
 void Cluster::RestartDriver() {
   if (master_ == nullptr || HasEnded(ended_)) return;
   Say("driver", "dies");
@@ -34,7 +34,17 @@ void Cluster::RestartDriver() {
   ++driver_life_;
   std::vector<std::string> runners;
   for (const auto& [id, process] : processes_) runners.push_back(id);
-  for (const std::string& id : runners) Orphan(id);
+  for (const std::string& id : runners) {
+    if (processes_.at(id).orphan) continue;
+    if (random_.Chance(0.2)) {
+      Orphan(id);
+      continue;
+    }
+    Process& process = processes_.at(id);
+    process.connected = process.greeted = false;
+    ++process.stream;
+    process.waits = true;
+  }
   clock_.In(random_.Between(1'000, 200'000), [this] { StartDriver(); });
 }
 
@@ -62,7 +72,13 @@ void Cluster::Step(const JobEvent& event) {
 void Cluster::Register(const std::string& executor, std::int64_t delay) {
   clock_.In(delay, [this, executor, life = driver_life_, executor_life = executors_.at(executor).life] {
     const Executor& now = executors_.at(executor);
-    if (life == driver_life_ && now.up && now.life == executor_life) Step(ExecutorUp{executor});
+    if (life != driver_life_ || !now.up || now.life != executor_life) return;
+    std::vector<std::string> waiting;
+    for (const auto& [id, process] : processes_) {
+      if (process.waits && process.runner->executor() == executor) waiting.push_back(id);
+    }
+    if (waiting.empty()) return Step(ExecutorUp{executor});
+    Adopt(executor, waiting.front());
   });
 }
 
@@ -108,10 +124,12 @@ void Cluster::ToRunner(const std::string& runner, std::function<void(SimRunner&)
   if (it == processes_.end() || !it->second.connected || !it->second.greeted) return;
   Process& process = it->second;
   process.last_down = std::max(process.last_down, clock_.now() + Delay());
-  clock_.At(process.last_down, [this, runner, stream = process.stream, what = std::move(what)] {
+  clock_.At(process.last_down, [this, runner, stream = process.stream, epoch = epoch_, what = std::move(what)] {
     const auto found = processes_.find(runner);
     if (found == processes_.end() || found->second.stream != stream) return;
-    found->second.runner->Deliver(what);
+    found->second.runner->Deliver([epoch, what](SimRunner& r) {
+      if (r.Follow(epoch)) what(r);
+    });
   });
 }
 

@@ -22,6 +22,7 @@ enum class Mutation {
   kUnstableSource,  // a range that is read again gives other records
   kHalfState,       // what a failed task has left of the state is used on
   kEarlyGarbage,    // a checkpoint's files are deleted before they are old
+  kOldTerm,         // a runner goes on under another driver as if it were the same
   kEarlyDone,       // a commit is answered before it is visible, and may then fail
 };
 
@@ -42,6 +43,7 @@ inline constexpr std::array kMutations = {
     MutationName{Mutation::kUnstableSource, "unstable_source"},
     MutationName{Mutation::kHalfState, "half_state"},
     MutationName{Mutation::kEarlyGarbage, "early_garbage"},
+    MutationName{Mutation::kOldTerm, "old_term"},
     MutationName{Mutation::kEarlyDone, "early_done"},
 };
 

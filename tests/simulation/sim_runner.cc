@@ -26,6 +26,16 @@ void SimRunner::Take(const runner::Event& event) {
   }
 }
 
+bool SimRunner::Follow(std::uint64_t epoch) {
+  if (epoch < epoch_) return false;
+  if (std::exchange(epoch_, epoch) < epoch) {
+    world_.Saw("runner with a second driver");
+    listed_sources_.clear();
+    if (world_.mutation() != Mutation::kOldTerm) Take(runner::NewTerm{});
+  }
+  return true;
+}
+
 void SimRunner::After(std::int64_t delay, std::function<void(SimRunner&)> what) {
   world_.clock().In(delay, [self = weak_from_this(), what = std::move(what)] {
     if (const auto runner = self.lock()) runner->Deliver(what);
@@ -195,7 +205,7 @@ bool SimRunner::OpenWriters(const runner::TaskRef& ref) {
   const Fence fence{epoch_, ref.version};
   for (const std::uint32_t sink : world_.plan().stages[ref.task.stage].sinks) {
     const SinkKey key{sink, ref.task};
-    if (const auto it = writers_.find(key); it != writers_.end() && it->second.fence == fence) continue;
+    if (const auto it = writers_.find(key); it != writers_.end() && it->second.fence.version == ref.version) continue;
     const std::optional<std::uint64_t> mark = world_.sinks().Open(key, fence);
     if (!mark) {
       world_.Saw("writer fenced when it opens");
@@ -207,14 +217,13 @@ bool SimRunner::OpenWriters(const runner::TaskRef& ref) {
 }
 
 void SimRunner::Commit(const runner::TaskRef& ref, const Output& output) {
-  const Fence fence{epoch_, ref.version};
   const bool early = world_.mutation() == Mutation::kEarlyDone;
   for (const std::uint32_t sink : world_.plan().stages[ref.task.stage].sinks) {
     const SinkKey key{sink, ref.task};
     const auto writer = writers_.find(key);
-    bool ok = writer != writers_.end() && writer->second.fence == fence && !Fails();
+    bool ok = writer != writers_.end() && writer->second.fence.version == ref.version && !Fails();
     if (ok && (ref.batch > writer->second.mark || world_.mutation() == Mutation::kIgnoreMark)) {
-      ok = world_.sinks().Commit(key, fence, ref.batch, output);
+      ok = world_.sinks().Commit(key, writer->second.fence, ref.batch, output);
       if (!ok) world_.Saw("writer fenced when it commits");
       if (ok) writer->second.mark = std::max(writer->second.mark, ref.batch);
       if (world_.tracing())

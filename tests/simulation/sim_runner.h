@@ -70,6 +70,9 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   void Deliver(std::function<void(SimRunner&)> what);
   void Freeze(std::int64_t duration);
   void Take(const runner::Event& event);
+  // Something comes from a driver of this epoch. False when it is of an older one than before.
+  bool Follow(std::uint64_t epoch);
+  Holding holding() const { return core_.holding(); }
   void TakeBlock(SimBlock block);
   void Enumerate(const std::vector<std::uint32_t>& sources);
   // Throws when the core or the store has outgrown what the batches in flight can explain.
@@ -131,7 +134,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   RunnerWorld& world_;
   const std::string id_;
   const std::string executor_;
-  const std::uint64_t epoch_;
+  std::uint64_t epoch_;
   runner::RunnerCore core_;
   std::int64_t frozen_until_ = 0;
   std::deque<std::function<void(SimRunner&)>> frozen_;

@@ -17,6 +17,7 @@ namespace millrace::runner {
 using AttemptId = std::uint64_t;
 
 // ---- events ----
+struct NewTerm {};  // what follows comes from another driver than what came before
 struct RouteReceived {
   Route route;
 };
@@ -70,7 +71,7 @@ struct StateSaved {
   StateChain files;
 };  // second answer to TakeState, as often tried as needed: the whole chain that stands for the state
 
-using Event = std::variant<RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
+using Event = std::variant<NewTerm, RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
                            BlockReceived, PeerReconnected, StateRestored, StateTaken, StateSaved>;
 
 // ---- actions ----

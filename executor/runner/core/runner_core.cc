@@ -1,6 +1,7 @@
 #include "executor/runner/core/runner_core.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "common/status.h"
 
@@ -28,6 +29,30 @@ std::size_t RunnerCore::tasks() const {
   std::size_t n = 0;
   for (const auto& [key, partition] : partitions_) n += partition.tasks.size();
   return n;
+}
+
+// ---- terms ----
+
+Holding RunnerCore::holding() const {
+  Holding holding{route_.version, committed_, newest_go_, newest_go_hash_, {}, {}, {}};
+  for (const auto& [key, partition] : partitions_) {
+    if (plan_.stages[key.stage].reads_source) {
+      holding.splits.push_back(partition.split);
+    } else {
+      holding.partitions.push_back(key);
+    }
+  }
+  for (const Peer& peer : route_.peers) holding.peers.push_back(peer.runner);
+  return holding;
+}
+
+// A batch that was cut and not planned never happened. One without effects is in no journal, so its number may be given
+// to another now: what is committed and what is not needed any more this driver tells anew.
+void RunnerCore::On(const NewTerm&) {
+  cut_.reset();
+  DropUnplanned(std::numeric_limits<std::uint64_t>::max());
+  committed_ = 0;
+  floor_ = 0;
 }
 
 // ---- routes ----
@@ -207,6 +232,10 @@ void RunnerCore::StopAwaiting(const SplitKey& key) {
 }
 
 void RunnerCore::TakeGo(const Go& go) {
+  if (go.batch >= newest_go_) {
+    newest_go_ = go.batch;
+    newest_go_hash_ = go.ranges_hash;
+  }
   if (go.batch <= floor_) return;
   const std::vector<bool> runs = RunningStages(plan_, go.ranges);
   for (const StagePlan& stage : plan_.stages) {

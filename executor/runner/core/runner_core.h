@@ -39,6 +39,8 @@ class RunnerCore {
   // Nothing of this batch and those before it is needed any more.
   std::uint64_t floor() const { return floor_; }
   std::size_t tasks() const;
+  // For the next driver.
+  Holding holding() const;
 
  private:
   enum class Phase { kQueued, kClosing, kComputing, kComputed, kCommitting, kDone, kFailed };
@@ -101,6 +103,7 @@ class RunnerCore {
     std::int64_t batch_time_us = 0;
   };
 
+  void On(const NewTerm& event);
   void On(const RouteReceived& event);
   void On(const WorkReceived& event);
   void On(const CutDue& event);
@@ -165,6 +168,8 @@ class RunnerCore {
   std::uint64_t committed_ = 0;
   std::uint64_t floor_ = 0;
   std::uint64_t checkpoint_ = 0;  // the batch after which state is to be saved
+  std::uint64_t newest_go_ = 0;
+  std::uint64_t newest_go_hash_ = 0;
   AttemptId next_attempt_ = 0;
   std::vector<Action>* actions_ = nullptr;  // valid during Step
 };
