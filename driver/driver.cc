@@ -244,6 +244,7 @@ void Driver::ExecutorRegistered(const v1::Register& info, const std::string& add
   registered.mutable_registered()->set_cluster(identity_.name.cluster);
   SendToExecutor(info.executor_id(), std::move(registered));
   const std::vector<std::string> runners(info.runners().begin(), info.runners().end());
+  for (const auto& [id, job] : jobs_) job->ExecutorConnected(info.executor_id(), runners);
   for (const std::string& runner : runners) {
     const bool known = std::ranges::any_of(jobs_, [&](const auto& entry) { return entry.second->HasRunner(runner); });
     if (known) continue;
@@ -251,7 +252,6 @@ void Driver::ExecutorRegistered(const v1::Register& info, const std::string& add
     stop.mutable_stop()->set_runner_id(runner);
     SendToExecutor(info.executor_id(), std::move(stop));
   }
-  for (const auto& [id, job] : jobs_) job->ExecutorConnected(info.executor_id(), runners);
 }
 
 void Driver::SendToExecutor(const std::string& executor, v1::ExecutorCommand command) {

@@ -71,9 +71,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsI
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);  // of few, so that they can try often
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // identities of one process do not share connections
   return grpc::CreateCustomChannel(target, ChannelCredentials(identity, expected_role, expected_id), arguments);
 }
+
+void ForgetBackoff(grpc::Channel& channel) { grpc::experimental::ChannelResetConnectionBackoff(&channel); }
 
 }  // namespace millrace

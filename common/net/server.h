@@ -20,9 +20,12 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& lis
                                                           const std::vector<grpc::Service*>& services,
                                                           int* port = nullptr);
 
-// A lazy channel to a peer that must show the given role (and id, unless empty). Reconnects by itself within two
-// seconds.
+// A lazy channel to a peer that must show the given role (and id, unless empty). Reconnects by itself within half
+// a second.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsIdentity& identity,
                                            std::string_view expected_role, const std::string& expected_id = "");
+
+// The next call on the channel tries to connect at once, however often it failed before.
+void ForgetBackoff(grpc::Channel& channel);
 
 }  // namespace millrace

@@ -191,13 +191,34 @@ void LiveJob::ExecutorConnected(const std::string& executor, const std::vector<s
     if (runner.executor == executor && std::ranges::find(its_runners, id) == its_runners.end()) gone.push_back(id);
   }
   for (const std::string& id : gone) LoseRunner(id, "the executor came back without it", std::nullopt);
+  for (const std::string& id : its_runners) {
+    if (id.starts_with(record_.id + ".") && !master_.runners().HasExecutor(executor)) Adopt(executor, id);
+  }
   Handle(ExecutorUp{executor});
+}
+
+// A runner of the driver before. It comes by itself, unless it dies first.
+void LiveJob::Adopt(const std::string& executor, const std::string& runner) {
+  log::Info("runner found", {{"job", record_.id}, {"runner", runner}});
+  runners_[runner].executor = executor;
+  runners_[runner].last_heard_us = seams_.loop.now_us();
+  Handle(RunnerFound{executor, runner});
+  LoseUnlessConnected(runner, seams_.adopt_wait_us, "it has not come back to this driver");
+}
+
+void LiveJob::LoseUnlessConnected(const std::string& id, std::int64_t wait_us, const char* reason) {
+  seams_.loop.PostAt(seams_.loop.now_us() + wait_us, [self = weak_from_this(), id, reason] {
+    auto job = self.lock();
+    if (!job) return;
+    const auto runner = job->runners_.find(id);
+    if (runner != job->runners_.end() && !runner->second.port) job->LoseRunner(id, reason, std::nullopt);
+  });
 }
 
 absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerPort> port) {
   const auto it = runners_.find(hello.runner_id());
-  if (ended_ || it == runners_.end())
-    return FailedPrecondition("runner ", hello.runner_id(), " is not wanted any more");
+  if (ended_) return FailedPrecondition("job ", record_.id, " has ended");
+  if (it == runners_.end()) return Unavailable("runner ", hello.runner_id(), " is not known, or not known yet");
   if (hello.fingerprint() != record_.plan.fingerprint()) {
     return InvalidArgument("runner ", hello.runner_id(),
                            " builds another graph than the planner did: the job body must not depend on time, "
@@ -205,7 +226,7 @@ absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_
   }
   it->second.port = std::move(port);
   it->second.last_heard_us = seams_.loop.now_us();
-  Handle(RunnerUp{hello.runner_id(), hello.block_address()});
+  Handle(RunnerUp{hello.runner_id(), hello.block_address(), wire::FromProto(hello.holding())});
   return absl::OkStatus();
 }
 
@@ -255,13 +276,7 @@ void LiveJob::RunnerDisconnected(const std::string& id, const RunnerPort* port) 
   if (ended_ || it == runners_.end() || it->second.port.get() != port) return;
   it->second.port.reset();
   // Its executor knows how it ended, and tells at once; if that does not come, the runner is cut off.
-  seams_.loop.PostAt(seams_.loop.now_us() + seams_.runner_grace_us, [self = weak_from_this(), id] {
-    auto job = self.lock();
-    if (!job) return;
-    const auto runner = job->runners_.find(id);
-    if (runner != job->runners_.end() && !runner->second.port)
-      job->LoseRunner(id, "its connection to the driver broke", std::nullopt);
-  });
+  LoseUnlessConnected(id, seams_.runner_grace_us, "its connection to the driver broke");
 }
 
 void LiveJob::RunnerExited(const v1::RunnerExited& exited) {

@@ -42,6 +42,7 @@ struct JobSeams {
   JobHost& host;
   std::uint64_t epoch = 0;
   std::int64_t runner_silence_us = 5'000'000;  // without a message a runner is taken for lost
+  std::int64_t adopt_wait_us = 3'000'000;      // for a runner that an executor has brought along, to come by itself
   std::int64_t runner_grace_us =
       1'000'000;  // between a broken stream and taking it for lost: its executor may know more
 };
@@ -54,7 +55,8 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
 
   void Handle(const JobEvent& event);
   void ExecutorConnected(const std::string& executor, const std::vector<std::string>& its_runners);
-  // InvalidArgument when the runner is not one of this job's or its plan is another.
+  // FailedPrecondition: the job has ended. Unavailable: nobody knows this runner yet, its executor is expected first.
+  // InvalidArgument: its plan is another.
   absl::Status RunnerConnected(const v1::RunnerHello& hello, std::shared_ptr<RunnerPort> port);
   void RunnerMessage(const std::string& runner, const v1::RunnerMessage& message);
   void RunnerDisconnected(const std::string& runner, const RunnerPort* port);
@@ -93,6 +95,8 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   void Journal(const v1::durable::JournalRecord& record, JournalService::Done done, Durability durability);
   void JournalBroke(const absl::Status& status);
   void SendToRunner(const std::string& runner, v1::RunnerCommand command);
+  void Adopt(const std::string& executor, const std::string& runner);
+  void LoseUnlessConnected(const std::string& runner, std::int64_t wait_us, const char* reason);
   void LoseRunner(const std::string& runner, std::string reason, std::optional<Crash> crash);
   void ArmTimer();
   std::string Notice() const;

@@ -102,7 +102,11 @@ void HandleRunnerMessage(Driver& driver, RunnerSession& session, const v1::Runne
   const auto stream = session.stream.lock();
   if (!stream) return;
   const auto refuse = [&](const absl::Status& status) {
-    log::Warn("runner refused", {{"certificate", session.certificate_id}, {"why", Message(status)}});
+    if (absl::IsUnavailable(status)) {  // it will be known in a moment, when its executor is here
+      log::Debug("runner sent away", {{"certificate", session.certificate_id}, {"why", Message(status)}});
+    } else {
+      log::Warn("runner refused", {{"certificate", session.certificate_id}, {"why", Message(status)}});
+    }
     stream->Close(ToGrpc(status));
   };
   if (session.runner.empty()) {

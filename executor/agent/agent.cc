@@ -16,7 +16,8 @@ namespace millrace {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
-constexpr std::int64_t kReconnectWait = 300'000;
+constexpr std::int64_t kReconnectWait = 100'000;
+constexpr std::int64_t kTellAgain = 10 * kSecond;
 constexpr std::int64_t kTermToKill = 2 * kSecond;
 constexpr std::int64_t kPlanLimit = 30 * kSecond;
 constexpr int kLogLinesPerSecond = 1000;
@@ -69,6 +70,7 @@ void Agent::Stop() { loop_.Stop(); }
 // ---- the driver's stream ----
 
 void Agent::Connect() {
+  ForgetBackoff(*channel_);
   stream_ = DriverStream::Make({
       .on_message =
           [this](v1::ExecutorCommand command, std::function<void()> next) {
@@ -89,7 +91,11 @@ void Agent::Connect() {
   info->set_slots(options_.slots);
   info->set_memory_bytes(options_.memory_bytes);
   info->set_host(options_.host);
-  for (const auto& [id, runner] : runners_) info->add_runners(id);
+  // One that still waits for its certificate will not get it from a driver that has not asked for it.
+  std::erase_if(runners_, [](const auto& entry) { return !entry.second.process; });
+  for (const auto& [id, runner] : runners_) {
+    if (!runner.stop_requested) info->add_runners(id);
+  }
   Send(std::move(message));
 }
 
@@ -97,7 +103,8 @@ void Agent::Disconnected(const grpc::Status& status) {
   const std::string why = ExplainConnectFailure(status, options_.driver);
   if (registered_) {
     log::Warn("driver lost", {{"driver", options_.driver}, {"why", why}});
-  } else {
+  } else if (loop_.now_us() - told_unreachable_us_ > kTellAgain) {
+    told_unreachable_us_ = loop_.now_us();
     log::Warn("cannot reach the driver, trying again", {{"driver", options_.driver}, {"why", why}});
   }
   registered_ = false;
@@ -127,6 +134,7 @@ void Agent::Handle(const v1::ExecutorCommand& command) {
   switch (command.command_case()) {
     case v1::ExecutorCommand::kRegistered:
       registered_ = true;
+      told_unreachable_us_ = 0;
       log::Info("registered", {{"driver", options_.driver}, {"epoch", epoch_}});
       return;
     case v1::ExecutorCommand::kPlan:

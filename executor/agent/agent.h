@@ -75,6 +75,7 @@ class Agent {
   LibraryCache libraries_;
   std::shared_ptr<DriverStream> stream_;
   bool registered_ = false;
+  std::int64_t told_unreachable_us_ = 0;
   std::uint64_t epoch_ = 0;
   std::uint64_t heartbeat_ = 0;
   std::map<std::string, Runner> runners_;                            // by runner id

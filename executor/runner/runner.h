@@ -61,6 +61,8 @@ class Runner {
   // A block has been put into the store.
   void TakeBlock(BlockKey key, std::uint64_t input_hash) { PostEvent(runner::BlockReceived{key, input_hash}); }
   v1::RunnerStatus Status() const;
+  // For the hello to a driver: what it has from the one before.
+  Holding holding() const { return core_.holding(); }
 
   BlockStore& blocks() { return blocks_; }
   std::uint64_t epoch() const { return epoch_; }

@@ -1,5 +1,7 @@
 #include "executor/runner/runner_process.h"
 
+#include "common/dataflow/wire.h"
+#include "common/log.h"
 #include "common/net/server.h"
 #include "common/status.h"
 #include "executor/runner/crash_handler.h"
@@ -8,6 +10,7 @@ namespace millrace {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kReconnectWait = 100'000;
 
 std::string HostPort(const std::string& host, int port) {
   return host.find(':') == std::string::npos ? Concat(host, ":", port) : Concat("[", host, "]:", port);
@@ -53,39 +56,55 @@ absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob
   int port = 0;
   MR_ASSIGN_OR_RETURN(
       server_, StartServer(HostPort(bootstrap.host(), 0), identity_, "executor.host", {block_service_.get()}, &port));
-  v1::RunnerHello hello;
-  hello.set_job_id(settings.job_id);
-  hello.set_runner_id(settings.runner_id);
-  hello.set_block_address(HostPort(bootstrap.host(), port));
-  hello.set_fingerprint(runner_->fingerprint());
-  hello.set_slots(settings.slots);
-  ConnectDriver(hello);
+  hello_.set_job_id(settings.job_id);
+  hello_.set_runner_id(settings.runner_id);
+  hello_.set_block_address(HostPort(bootstrap.host(), port));
+  hello_.set_fingerprint(runner_->fingerprint());
+  hello_.set_slots(settings.slots);
+  channel_ = MakeChannel(driver_target_, identity_, "driver");
+  stub_ = v1::Cluster::NewStub(channel_);
+  loop_.Post([this] { ConnectDriver(); });
   return absl::OkStatus();
 }
 
-void RunnerProcess::ConnectDriver(const v1::RunnerHello& hello) {
-  channel_ = MakeChannel(driver_target_, identity_, "driver");
-  stub_ = v1::Cluster::NewStub(channel_);
+void RunnerProcess::ConnectDriver() {
+  ForgetBackoff(*channel_);
   driver_ = DriverStream::Make({
       .on_message =
           [this](v1::RunnerCommand command, std::function<void()> next) {
             loop_.Post([this, command = std::move(command), next = std::move(next)] {
               block_service_->NoteEpoch(command.epoch());
+              told_lost_ = false;
               runner_->Handle(command);
               next();
             });
           },
-      .on_closed =
-          [this](const grpc::Status& status) {
-            // Without the driver a runner can do nothing that counts; its executor starts another when it is wanted.
-            EndRunner(crash_, Concat("lost the driver: ", ExplainConnectFailure(status, driver_target_)).c_str(), 0);
-          },
+      .on_closed = [this](const grpc::Status& status) { loop_.Post([this, status] { DriverClosed(status); }); },
   });
   driver_->context().set_wait_for_ready(false);
   driver_->Start([this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Runner(context, reactor); });
   v1::RunnerMessage message;
-  *message.mutable_hello() = hello;
+  *message.mutable_hello() = hello_;
+  if (const Holding holding = runner_->holding(); holding.route_version != 0)
+    wire::ToProto(holding, message.mutable_hello()->mutable_holding());
   Report(std::move(message));
+}
+
+// A driver that answers, and does not want this runner, ends it. One that is gone has a successor, soon or late.
+void RunnerProcess::DriverClosed(const grpc::Status& status) {
+  const std::string why = ExplainConnectFailure(status, driver_target_);
+  switch (status.error_code()) {
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::PERMISSION_DENIED:
+      EndRunner(crash_, Concat("the driver does not want it: ", why).c_str(), 0);
+    default:
+      break;
+  }
+  if (!std::exchange(told_lost_, true)) log::Warn("driver lost, waiting for the next", {{"why", why}});
+  loop_.PostAt(loop_.now_us() + kReconnectWait, [this] { ConnectDriver(); });
 }
 
 void RunnerProcess::Run() {
@@ -102,7 +121,9 @@ void RunnerProcess::ReportStatus() {
   loop_.PostAt(loop_.now_us() + kSecond, [this] { ReportStatus(); });
 }
 
-void RunnerProcess::Report(v1::RunnerMessage message) { driver_->Send(std::move(message)); }
+void RunnerProcess::Report(v1::RunnerMessage message) {
+  if (driver_) driver_->Send(std::move(message));  // what a dead stream swallows the next driver asks for again
+}
 
 void RunnerProcess::UpdatePeers(const std::vector<Peer>& peers) { peers_->Update(peers); }
 

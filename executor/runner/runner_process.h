@@ -1,5 +1,6 @@
-// The runner as a process of its own: a Runner whose driver and peers are reached over mutual TLS. Ends the process
-// when the driver is lost.
+// The runner as a process of its own: a Runner whose driver and peers are reached over mutual TLS. It outlives its
+// driver: with partitions, state and blocks it waits for the next one, for as long as its executor lets it. It ends when
+// a driver says that it is not wanted.
 #pragma once
 
 #include <memory>
@@ -39,7 +40,8 @@ class RunnerProcess final : public RunnerTransport {
 
   RunnerProcess(std::string driver, TlsIdentity identity, CrashPage* crash);
   absl::Status Open(const v1::RunnerBootstrap& bootstrap, LoadedJob job);
-  void ConnectDriver(const v1::RunnerHello& hello);
+  void ConnectDriver();
+  void DriverClosed(const grpc::Status& status);
   void ReportStatus();
 
   const std::string driver_target_;
@@ -52,7 +54,9 @@ class RunnerProcess final : public RunnerTransport {
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Cluster::Stub> stub_;
+  v1::RunnerHello hello_;
   std::shared_ptr<DriverStream> driver_;
+  bool told_lost_ = false;  // in the log
 };
 
 }  // namespace millrace

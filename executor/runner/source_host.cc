@@ -35,7 +35,7 @@ absl::StatusOr<std::unique_ptr<SourceHost>> SourceHost::Make(const engine::Graph
 SourceHost::~SourceHost() {
   {
     std::lock_guard lock(mutex_);
-    for (auto& [op, entry] : sources_) entry.listing = false;
+    stopping_ = true;
   }
   wake_.notify_all();
   for (auto& [op, entry] : sources_) {
@@ -77,47 +77,58 @@ void SourceHost::Release(const SplitKey& split) {
 }
 
 void SourceHost::Enumerate(const std::vector<std::uint32_t>& wanted, const std::vector<std::uint32_t>& resumed) {
-  for (auto& [op, entry] : sources_) {
-    const bool list = std::ranges::find(wanted, op) != wanted.end();
-    bool begin = false;
-    {
-      std::lock_guard lock(mutex_);
-      begin = list && !entry.listing;
-      entry.listing = list;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [op, entry] : sources_) {
+      entry.listing = entry.asked = std::ranges::find(wanted, op) != wanted.end();
+      entry.resumed = entry.resumed || std::ranges::find(resumed, op) != resumed.end();
+      if (entry.listing && !entry.lister.joinable())
+        entry.lister = std::thread([this, op = op, &entry = entry] { List(op, entry); });
     }
-    wake_.notify_all();
-    if (!begin) continue;
-    if (entry.lister.joinable()) entry.lister.join();
-    if (std::ranges::find(resumed, op) != resumed.end()) entry.source->Resume();
-    entry.lister = std::thread([this, op = op, &entry = entry] { List(op, entry); });
+  }
+  wake_.notify_all();
+}
+
+// The thread of one source, for the host's life: lists when it is asked to, and from then on again and again.
+void SourceHost::List(std::uint32_t op, Entry& entry) {
+  const auto told = [&] { return stopping_ || (entry.listing && entry.asked); };
+  std::optional<std::chrono::milliseconds> again;
+  bool resumed = false;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (entry.listing && again) {
+      wake_.wait_for(lock, *again, told);
+    } else {
+      wake_.wait(lock, told);
+    }
+    if (stopping_) return;
+    if (!entry.listing) continue;
+    entry.asked = false;
+    const bool resume = entry.resumed && !std::exchange(resumed, entry.resumed);
+    lock.unlock();
+    if (resume) entry.source->Resume();
+    again = ListOnce(op, *entry.source);
+    lock.lock();
   }
 }
 
-void SourceHost::List(std::uint32_t op, Entry& entry) {
-  for (;;) {
-    const auto listed = entry.source->ListSplits();
-    SplitReport report;
-    report.source = op;
-    if (listed.ok()) {
-      for (const SplitStart& split : listed->splits) report.splits.push_back({split.split, split.start});
-      report.complete = listed->complete;
-    } else {
-      report.problem = Message(listed.status());
-      report.permanent = IsPermanent(listed.status());
-      log::Warn("cannot list splits", {{"operator", op}, {"why", report.problem}});
-    }
-    const bool complete = report.complete;
-    on_splits_(std::move(report));
-    std::unique_lock lock(mutex_);
-    if (!entry.listing) return;
-    const auto wait = listed.ok() ? std::chrono::milliseconds(entry.source->discovery_interval_ms()) : kListRetry;
-    if (complete) {
-      wake_.wait(lock, [&] { return !entry.listing; });
-    } else {
-      wake_.wait_for(lock, wait, [&] { return !entry.listing; });
-    }
-    if (!entry.listing) return;
+// When to list again; never when there is nothing more to come.
+std::optional<std::chrono::milliseconds> SourceHost::ListOnce(std::uint32_t op, Source& source) {
+  const auto listed = source.ListSplits();
+  SplitReport report;
+  report.source = op;
+  if (listed.ok()) {
+    for (const SplitStart& split : listed->splits) report.splits.push_back({split.split, split.start});
+    report.complete = listed->complete;
+  } else {
+    report.problem = Message(listed.status());
+    report.permanent = IsPermanent(listed.status());
+    log::Warn("cannot list splits", {{"operator", op}, {"why", report.problem}});
   }
+  on_splits_(std::move(report));
+  if (!listed.ok()) return kListRetry;
+  if (listed->complete) return std::nullopt;
+  return std::chrono::milliseconds(source.discovery_interval_ms());
 }
 
 std::vector<std::pair<std::uint32_t, std::string>> SourceHost::Problems() const {

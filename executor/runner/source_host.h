@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,7 +33,7 @@ class SourceHost {
   void Release(const SplitKey& split);
   bool replayable(std::uint32_t source) const { return sources_.at(source).replayable; }
 
-  // Begins to list the splits of these sources, and stops listing those of others.
+  // Lists the splits of these sources, now and from then on, and stops listing those of others. Returns at once.
   // `resumed`: those of them that the job has listed before.
   void Enumerate(const std::vector<std::uint32_t>& sources, const std::vector<std::uint32_t>& resumed);
   // (operator, text) of what is wrong now.
@@ -47,18 +48,23 @@ class SourceHost {
     std::unique_ptr<Source> source;
     bool replayable = true;
     std::thread lister;
-    bool listing = false;  // guarded by mutex_
+    // Guarded by mutex_.
+    bool listing = false;
+    bool asked = false;    // to list at once
+    bool resumed = false;  // the job has listed it before
   };
 
   explicit SourceHost(OnSplits on_splits) : on_splits_(std::move(on_splits)) {}
   std::shared_ptr<Reader> ReaderOf(const SplitKey& split);
   absl::Status Open(Reader& reader, const SplitKey& split, std::string_view start);
   void List(std::uint32_t op, Entry& entry);
+  std::optional<std::chrono::milliseconds> ListOnce(std::uint32_t op, Source& source);
 
   const OnSplits on_splits_;
   std::map<std::uint32_t, Entry> sources_;  // fixed after Make
   mutable std::mutex mutex_;
   std::condition_variable wake_;
+  bool stopping_ = false;
   std::map<SplitKey, std::shared_ptr<Reader>> readers_;
 };
 
