@@ -151,6 +151,8 @@ else
 fi
 acceptance "random_pipelines" 300 "$tests/random_pipelines.sh" --in-process 3000 --jobs 4 --per-job 40
 acceptance "large_state" 300 "$tests/large_state.sh" --keys 1000000 --per-batch 50000 --checkpoint 1s --kill
+acceptance "simulate" 300 scripts/simulate.sh --seeds 20000
+with_kafka "chaos" 600 scripts/chaos.sh --minutes 3 --seed 5
 with_kafka "kafka_wordcount" 240 "$tests/kafka_wordcount.sh" --records 500000 --runs 1
 with_kafka "kafka_wordcount --kill runner" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill runner
 with_kafka "kafka_wordcount --kill executor" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill executor

@@ -52,6 +52,12 @@ ExitCode Stop(Session& session, const std::string& job, bool now);
 
 ExitCode FollowJob(Session& session, const std::string& job);
 
+struct RowsArguments {
+  std::string job;
+  std::string since;  // a duration; empty: all that are kept
+};
+ExitCode Rows(Session& session, const RowsArguments& arguments);
+
 struct LogsArguments {
   std::string job;
   bool follow = false;

@@ -11,6 +11,7 @@
 #include "client/cli/follow_printer.h"
 #include "client/cli/human.h"
 #include "client/cli/json.h"
+#include "common/config/units.h"
 
 namespace millrace::cli {
 namespace {
@@ -176,6 +177,26 @@ ExitCode FollowJob(Session& session, const std::string& job) {
   const std::string what = Concat("follow ", Printable(job));
   if (const ExitCode code = Open(session, what); code != kExitOk) return code;
   return FollowToEnd(session, what, job, true);
+}
+
+ExitCode Rows(Session& session, const RowsArguments& arguments) {
+  const std::string what = Concat("rows ", Printable(arguments.job));
+  std::int64_t since_us = 0;
+  if (!arguments.since.empty()) {
+    const auto ago = ParseDuration(arguments.since);
+    if (!ago.ok()) return Report(Concat(what, " --since"), Message(ago.status()), "", kExitUsage);
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    since_us = std::chrono::duration_cast<std::chrono::microseconds>(now).count() - *ago;
+  }
+  if (const ExitCode code = Open(session, what); code != kExitOk) return code;
+  const auto kept = session.client->Rows(arguments.job, since_us);
+  if (!kept.ok()) return Failed(session, what, kept.status());
+  FollowPrinter printer(WriteOut, isatty(STDOUT_FILENO) == 1);
+  for (const v1::OutputRows& rows : kept->rows()) {
+    session.global.json() ? WriteOut(JsonLine(rows)) : printer.Add(rows);
+  }
+  printer.Flush();
+  return kExitOk;
 }
 
 }  // namespace millrace::cli

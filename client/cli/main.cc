@@ -23,6 +23,7 @@ struct CommandLine {
   SubmitArguments submit;
   StatusArguments status;
   LogsArguments logs;
+  RowsArguments rows;
   LocalArguments local;
   std::function<ExitCode(Session&)> run;
 };
@@ -102,6 +103,11 @@ void AddJobCommands(CommandLine& line) {
   CLI::App& follow = *line.app.add_subcommand("follow", "Print a job's rows until it ends");
   follow.add_option("job", line.job, "Id, name, or beginning of an id")->required();
   follow.callback([&line] { line.run = [&line](Session& session) { return FollowJob(session, line.job); }; });
+
+  CLI::App& rows = *line.app.add_subcommand("rows", "Print the rows of a job's past batches that the driver has kept");
+  rows.add_option("job", line.rows.job, "Id, name, or beginning of an id")->required();
+  rows.add_option("--since", line.rows.since, "Only of batches that are not older: 30s, 5m");
+  rows.callback([&line] { line.run = [&line](Session& session) { return Rows(session, line.rows); }; });
 
   CLI::App& logs = *line.app.add_subcommand("logs", "Print what a job's runners wrote to stdout and stderr");
   logs.add_option("job", line.logs.job, "Id, name, or beginning of an id")->required();

@@ -125,6 +125,14 @@ absl::StatusOr<v1::ListExecutorsResponse> Client::ListExecutors() {
   return Ask<v1::ListExecutorsRequest, v1::ListExecutorsResponse>(&v1::Control::Stub::ListExecutors, {});
 }
 
+absl::StatusOr<v1::RowsResponse> Client::Rows(const std::string& job, std::int64_t since_us, std::int64_t until_us) {
+  v1::RowsRequest request;
+  request.set_job(job);
+  request.set_since_us(since_us);
+  request.set_until_us(until_us);
+  return Ask<v1::RowsRequest, v1::RowsResponse>(&v1::Control::Stub::Rows, request);
+}
+
 absl::Status Client::FollowJob(const std::string& job, const std::function<void(const v1::JobEvent&)>& on_event) {
   v1::FollowJobRequest request;
   request.set_job(job);

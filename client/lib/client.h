@@ -71,6 +71,8 @@ class Client {
   absl::StatusOr<v1::JobStatus> GetJob(const std::string& job, std::uint32_t batches = 0, bool plan = false);
   absl::StatusOr<v1::JobStatus> StopJob(const std::string& job, bool now);
   absl::StatusOr<v1::ListExecutorsResponse> ListExecutors();
+  // Rows of Print that the driver has kept, of batches with times in [since_us, until_us]; until_us 0: up to now.
+  absl::StatusOr<v1::RowsResponse> Rows(const std::string& job, std::int64_t since_us, std::int64_t until_us = 0);
   // Ok when the job has ended.
   absl::Status FollowJob(const std::string& job, const std::function<void(const v1::JobEvent&)>& on_event);
   absl::Status Logs(const std::string& job, const LogsOptions& options,

@@ -76,8 +76,8 @@ struct StopRequested {
 struct Tick {};  // JobMaster::next_wakeup has come
 
 using JobEvent =
-    std::variant<ExecutorUp, RunnerFound, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported, FailureReported,
-                 SplitsReported, StateReported, CheckpointDurable, PlanDurable, StopRequested, Tick>;
+    std::variant<ExecutorUp, RunnerFound, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported,
+                 FailureReported, SplitsReported, StateReported, CheckpointDurable, PlanDurable, StopRequested, Tick>;
 
 // ---- what is durable ----
 struct SplitState {

@@ -121,8 +121,8 @@ bool JobMaster::Adopt(const RunnerUp& event) {
   const Holding& holding = event.holding;
   if (holding.route_version == 0 || route_.Knows(holding.route_version)) return true;
   const std::uint64_t newest = holding.newest_go;
-  const bool known = newest <= last_batch_ && (!batches_.Contains(newest) ||
-                                               batches_.GoOf(newest).ranges_hash == holding.newest_go_hash);
+  const bool known = newest <= last_batch_ &&
+                     (!batches_.Contains(newest) || batches_.GoOf(newest).ranges_hash == holding.newest_go_hash);
   if (!known || state_ != JobState::kStarting) {
     const std::string executor = runners_.ExecutorOf(event.runner);
     actions_->push_back(StopRunner{executor, event.runner});

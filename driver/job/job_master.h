@@ -135,7 +135,7 @@ class JobMaster {
   std::string error_;
   std::optional<std::int64_t> start_deadline_;
   std::optional<std::int64_t> stop_deadline_;
-  std::string enumerator_;  // runner that lists the splits
+  std::string enumerator_;        // runner that lists the splits
   std::set<std::string> before_;  // executors that the runners from before have had as peers
   std::optional<OpenCut> cut_;
   std::uint64_t last_batch_ = 0;  // newest planned

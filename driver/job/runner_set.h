@@ -40,7 +40,8 @@ class RunnerSet {
   std::vector<std::string> executors_up() const;
   std::string address(const std::string& runner) const;
   bool HasExecutor(const std::string& executor) const { return executors_.contains(executor); }
-  // The executor that a runner's id names, "JOB.EXECUTOR.EPOCH.N", whether or not we know either; empty when it is no id.
+  // The executor that a runner's id names, "JOB.EXECUTOR.EPOCH.N", whether or not we know either; empty when it is no
+  // id.
   std::string ExecutorIn(const std::string& runner) const;
   std::string ExecutorOf(const std::string& runner) const;
   bool AllUp() const;  // no runner is still on its way

@@ -12,7 +12,8 @@ LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limit
                  const JobSnapshot* first)
     : seams_(seams),
       record_(std::move(record)),
-      master_(record_.id, std::move(plan), seams.epoch, limits, recovered == nullptr ? first : &recovered->snapshot) {
+      master_(record_.id, std::move(plan), seams.epoch, limits, recovered == nullptr ? first : &recovered->snapshot),
+      output_(static_cast<std::int64_t>(record_.plan.remember_us())) {
   for (const v1::Operator& op : record_.plan.operators()) {
     if (op.kind() != v1::OPERATOR_KIND_SINK) continue;
     sink_names_[op.id()] = op.uid().empty() ? Concat(op.name(), "#", op.id()) : op.uid();

@@ -5,6 +5,7 @@
 namespace millrace {
 namespace {
 constexpr std::size_t kRowBytes = 1 << 20;
+constexpr std::size_t kRememberedBytes = 16 << 20;
 constexpr std::size_t kLogLines = 10'000;
 constexpr std::uint32_t kDefaultLines = 100;
 
@@ -21,10 +22,24 @@ void OutputHub::AddRows(v1::OutputRows rows) {
   for (const auto& follower : followers_) follower->Send(event);
   row_bytes_ += rows.ByteSizeLong();
   rows_.push_back(std::move(rows));
-  while (row_bytes_ > kRowBytes && rows_.size() > 1) {
+  while (rows_.size() > 1 && TooMany()) {
     row_bytes_ -= rows_.front().ByteSizeLong();
     rows_.pop_front();
   }
+}
+
+bool OutputHub::TooMany() const {
+  if (row_bytes_ <= kRowBytes) return false;
+  return row_bytes_ > kRememberedBytes || rows_.front().batch_time_us() < rows_.back().batch_time_us() - remember_us_ ||
+         remember_us_ == 0;
+}
+
+v1::RowsResponse OutputHub::Rows(std::int64_t since_us, std::int64_t until_us) const {
+  v1::RowsResponse response;
+  for (const v1::OutputRows& rows : rows_) {
+    if (rows.batch_time_us() >= since_us && rows.batch_time_us() <= until_us) *response.add_rows() = rows;
+  }
+  return response;
 }
 
 void OutputHub::AddLog(v1::LogLine line) {
@@ -47,9 +62,11 @@ void OutputHub::Close(const v1::JobStatus& status) {
 
 void OutputHub::Follow(std::shared_ptr<RowSink> writer, const v1::JobStatus& status, bool ended) {
   writer->Send(StatusEvent(status));
-  for (const v1::OutputRows& rows : rows_) {
+  auto first = rows_.end();
+  for (std::size_t bytes = 0; first != rows_.begin() && bytes <= kRowBytes;) bytes += (--first)->ByteSizeLong();
+  for (; first != rows_.end(); ++first) {
     v1::JobEvent event;
-    *event.mutable_rows() = rows;
+    *event.mutable_rows() = *first;
     writer->Send(std::move(event));
   }
   if (!ended) {

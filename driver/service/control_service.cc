@@ -1,6 +1,7 @@
 #include "driver/service/control_service.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "common/log.h"
 #include "common/net/grpc_status.h"
@@ -129,6 +130,16 @@ grpc::ServerWriteReactor<v1::LogLine>* ControlService::Logs(grpc::CallbackServer
     }
   });
   return writer->reactor();
+}
+
+grpc::ServerUnaryReactor* ControlService::Rows(grpc::CallbackServerContext* context, const v1::RowsRequest* request,
+                                               v1::RowsResponse* response) {
+  return Answer(context, "Rows", [this, request, response]() -> absl::Status {
+    MR_ASSIGN_OR_RETURN(const auto job, driver_.FindJob(request->job()));
+    const std::int64_t until = request->until_us() == 0 ? std::numeric_limits<std::int64_t>::max() : request->until_us();
+    *response = job->output().Rows(request->since_us(), until);
+    return absl::OkStatus();
+  });
 }
 
 grpc::ServerUnaryReactor* ControlService::ListExecutors(grpc::CallbackServerContext* context,

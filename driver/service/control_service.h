@@ -24,6 +24,8 @@ class ControlService final : public v1::Control::CallbackService {
                                                     const v1::FollowJobRequest* request) override;
   grpc::ServerWriteReactor<v1::LogLine>* Logs(grpc::CallbackServerContext* context,
                                               const v1::LogsRequest* request) override;
+  grpc::ServerUnaryReactor* Rows(grpc::CallbackServerContext* context, const v1::RowsRequest* request,
+                                 v1::RowsResponse* response) override;
   grpc::ServerUnaryReactor* ListExecutors(grpc::CallbackServerContext* context, const v1::ListExecutorsRequest* request,
                                           v1::ListExecutorsResponse* response) override;
 

@@ -78,6 +78,7 @@ v1::Plan Describe(const engine::GraphDescription& graph) {
   plan.set_name(graph.name);
   plan.set_batch_interval_us(graph.batch_interval_us);
   plan.set_checkpoint_interval_us(graph.checkpoint_interval_us);
+  plan.set_remember_us(graph.remember_us);
   plan.set_state_on_disk(graph.state_backend == engine::StateBackend::kRocksDb);
   plan.set_key_groups(graph.key_groups);
   for (const auto& op : graph.operators) WriteOperator(op, plan.add_operators());

@@ -1,6 +1,6 @@
 // The runner as a process of its own: a Runner whose driver and peers are reached over mutual TLS. It outlives its
-// driver: with partitions, state and blocks it waits for the next one, for as long as its executor lets it. It ends when
-// a driver says that it is not wanted.
+// driver: with partitions, state and blocks it waits for the next one, for as long as its executor lets it. It ends
+// when a driver says that it is not wanted.
 #pragma once
 
 #include <memory>

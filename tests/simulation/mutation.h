@@ -23,6 +23,7 @@ enum class Mutation {
   kHalfState,       // what a failed task has left of the state is used on
   kEarlyGarbage,    // a checkpoint's files are deleted before they are old
   kOldTerm,         // a runner goes on under another driver as if it were the same
+  kEarlyDrop,       // blocks are dropped before the last batch that needs them is committed
   kEarlyDone,       // a commit is answered before it is visible, and may then fail
 };
 
@@ -44,6 +45,7 @@ inline constexpr std::array kMutations = {
     MutationName{Mutation::kHalfState, "half_state"},
     MutationName{Mutation::kEarlyGarbage, "early_garbage"},
     MutationName{Mutation::kOldTerm, "old_term"},
+    MutationName{Mutation::kEarlyDrop, "early_drop"},
     MutationName{Mutation::kEarlyDone, "early_done"},
 };
 

@@ -276,7 +276,8 @@ void SimRunner::Do(const runner::PushBlocks& action) {
 }
 
 void SimRunner::Do(const runner::DropBlocks& action) {
-  while (!store_.empty() && store_.begin()->first.batch <= action.through) store_.erase(store_.begin());
+  const std::uint64_t through = action.through + (world_.mutation() == Mutation::kEarlyDrop ? 2 : 0);
+  while (!store_.empty() && store_.begin()->first.batch <= through) store_.erase(store_.begin());
 }
 
 // ---- state ----

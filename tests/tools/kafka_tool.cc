@@ -1,21 +1,32 @@
 // The acceptance tests' own view of Kafka, apart from Millrace's connectors: makes lines, fills topics, adds up what a
 // job wrote.
 //
-//   millrace_kafka_tool lines N SEED                        prints N lines of ten words out of 100,000; the same for
-//   the same seed millrace_kafka_tool produce TOPIC --brokers B [--partitions P]   sends the lines of stdin, round
-//   robin over P partitions (default: all) millrace_kafka_tool sum TOPIC --brokers B               reads the topic to
-//   its end, read_committed, and prints "word<TAB>sum", sorted;
-//                                                           a record is key=word value=count, or value "word<TAB>count"
-// Reports on stderr. Exit 0 when all went well, 1 when Kafka did not play along, 2 on wrong use.
+//   millrace_kafka_tool lines N SEED          prints N lines of ten words out of 100,000; the same for the same seed
+//   millrace_kafka_tool produce TOPIC --brokers B [--partitions P] [--rate R]
+//                                             sends the lines of stdin, round robin over P partitions (default: all), R
+//                                             a second (default: as fast as it goes)
+//   millrace_kafka_tool sum TOPIC --brokers B
+//                                             prints "word<TAB>sum", sorted; a record is key=word value=count, or value
+//                                             "word<TAB>count"
+//   millrace_kafka_tool words TOPIC --brokers B [--prefix N]
+//                                             prints "word<TAB>how often", sorted, for the words of the topic's lines,
+//                                             cut to their first N characters
+//   millrace_kafka_tool totals TOPIC --brokers B
+//                                             prints "key<TAB>last value", sorted, and on stderr "repeated=N": how many
+//                                             values were not larger than the one before of their key
+// All but `produce` read the topic to its end, read_committed. Reports on stderr. Exit 0 when all went well, 1 when
+// Kafka did not play along, 2 on wrong use.
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <random>
@@ -36,8 +47,8 @@ constexpr int kQuietMs = 30'000;  // a reader that hears nothing for so long giv
 [[noreturn]] void Usage() {
   std::fputs(
       "usage: millrace_kafka_tool lines N SEED\n"
-      "       millrace_kafka_tool produce TOPIC --brokers B [--partitions P]   (lines on stdin)\n"
-      "       millrace_kafka_tool sum TOPIC --brokers B\n",
+      "       millrace_kafka_tool produce TOPIC --brokers B [--partitions P] [--rate R]   (lines on stdin)\n"
+      "       millrace_kafka_tool sum|words|totals TOPIC --brokers B [--prefix N]\n",
       stderr);
   std::exit(2);
 }
@@ -103,7 +114,7 @@ void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? ++delivered->ok : ++delivered->failed;
 }
 
-void Produce(const std::string& topic_name, const std::string& brokers, std::int64_t partitions) {
+void Produce(const std::string& topic_name, const std::string& brokers, std::int64_t partitions, std::int64_t rate) {
   Delivered delivered;
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   Set(conf, "bootstrap.servers", brokers.c_str());
@@ -120,6 +131,7 @@ void Produce(const std::string& topic_name, const std::string& brokers, std::int
   if (partitions > existing) Die("the topic has only " + std::to_string(existing) + " partitions");
   std::uint64_t sent = 0;
   std::ios::sync_with_stdio(false);
+  const auto begun = std::chrono::steady_clock::now();
   for (std::string line; std::getline(std::cin, line); ++sent) {
     const auto partition = static_cast<std::int32_t>(sent % static_cast<std::uint64_t>(partitions));
     while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, line.data(), line.size(), nullptr, 0, nullptr) !=
@@ -129,6 +141,10 @@ void Produce(const std::string& topic_name, const std::string& brokers, std::int
       rd_kafka_poll(client, 100);
     }
     if (sent % 1024 == 0) rd_kafka_poll(client, 0);
+    if (rate == 0 || sent % 64 != 0) continue;
+    const auto due = begun + std::chrono::microseconds(static_cast<std::int64_t>(sent) * 1'000'000 / rate);
+    for (auto now = begun; (now = std::chrono::steady_clock::now()) < due;)
+      rd_kafka_poll(client, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(due - now).count()));
   }
   rd_kafka_flush(client, 10 * kTimeoutMs);
   rd_kafka_topic_destroy(topic);
@@ -140,8 +156,10 @@ void Produce(const std::string& topic_name, const std::string& brokers, std::int
   std::fprintf(stderr, "%llu lines to %s\n", static_cast<unsigned long long>(sent), topic_name.c_str());
 }
 
-// Adds one record to the sums.
-void Add(const rd_kafka_message_t& message, std::map<std::string, std::int64_t>& sums) {
+using Sums = std::map<std::string, std::int64_t>;
+
+// The word and the number of a record.
+std::pair<std::string, std::int64_t> WordAndNumber(const rd_kafka_message_t& message) {
   std::string_view word;
   std::string_view count(static_cast<const char*>(message.payload), message.len);
   if (message.key != nullptr) {
@@ -158,10 +176,16 @@ void Add(const rd_kafka_message_t& message, std::map<std::string, std::int64_t>&
   if (error != std::errc() || stop != count.data() + count.size()) {
     Die("offset " + std::to_string(message.offset) + ": '" + std::string(count) + "' is not a number");
   }
-  sums[std::string(word)] += value;
+  return {std::string(word), value};
 }
 
-void Sum(const std::string& topic_name, const std::string& brokers) {
+void Print(const Sums& sums) {
+  for (const auto& [word, sum] : sums) std::printf("%s\t%lld\n", word.c_str(), static_cast<long long>(sum));
+}
+
+// Every record of a topic up to its end, read_committed, in the order of each partition.
+void ReadAll(const std::string& topic_name, const std::string& brokers,
+             const std::function<void(const rd_kafka_message_t&)>& take) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   Set(conf, "bootstrap.servers", brokers.c_str());
   Set(conf, "group.id", "millrace-kafka-tool");
@@ -181,7 +205,6 @@ void Sum(const std::string& topic_name, const std::string& brokers) {
   if (rd_kafka_assign(client, all) != RD_KAFKA_RESP_ERR_NO_ERROR) Die("cannot assign the partitions");
   rd_kafka_topic_partition_list_destroy(all);
 
-  std::map<std::string, std::int64_t> sums;
   std::vector<bool> ended(static_cast<std::size_t>(partitions));
   std::uint64_t records = 0;
   while (std::find(ended.begin(), ended.end(), false) != ended.end()) {
@@ -190,7 +213,7 @@ void Sum(const std::string& topic_name, const std::string& brokers) {
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       ended[static_cast<std::size_t>(message->partition)] = true;
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      Add(*message, sums);
+      take(*message);
       ++records;
     } else if (message->err != RD_KAFKA_RESP_ERR__TRANSPORT) {
       Die(std::string("reading: ") + rd_kafka_message_errstr(message));
@@ -199,8 +222,42 @@ void Sum(const std::string& topic_name, const std::string& brokers) {
   }
   rd_kafka_consumer_close(client);
   rd_kafka_destroy(client);
-  for (const auto& [word, sum] : sums) std::printf("%s\t%lld\n", word.c_str(), static_cast<long long>(sum));
-  std::fprintf(stderr, "%llu records, %zu words\n", static_cast<unsigned long long>(records), sums.size());
+  std::fprintf(stderr, "%llu records\n", static_cast<unsigned long long>(records));
+}
+
+void Sum(const std::string& topic, const std::string& brokers) {
+  Sums sums;
+  ReadAll(topic, brokers, [&](const rd_kafka_message_t& message) {
+    const auto [word, count] = WordAndNumber(message);
+    sums[word] += count;
+  });
+  Print(sums);
+}
+
+void Words(const std::string& topic, const std::string& brokers, std::int64_t prefix) {
+  Sums sums;
+  ReadAll(topic, brokers, [&](const rd_kafka_message_t& message) {
+    std::string_view line(static_cast<const char*>(message.payload), message.len);
+    while (!line.empty()) {
+      const std::string_view word = line.substr(0, line.find(' '));
+      line.remove_prefix(std::min(line.size(), word.size() + 1));
+      if (!word.empty()) ++sums[std::string(prefix == 0 ? word : word.substr(0, static_cast<std::size_t>(prefix)))];
+    }
+  });
+  Print(sums);
+}
+
+void Totals(const std::string& topic, const std::string& brokers) {
+  Sums last;
+  std::uint64_t repeated = 0;
+  ReadAll(topic, brokers, [&](const rd_kafka_message_t& message) {
+    const auto [key, total] = WordAndNumber(message);
+    std::int64_t& before = last[key];
+    if (total <= before) ++repeated;
+    before = std::max(before, total);
+  });
+  Print(last);
+  std::fprintf(stderr, "repeated=%llu\n", static_cast<unsigned long long>(repeated));
 }
 
 }  // namespace
@@ -211,20 +268,35 @@ int main(int argc, char** argv) {
     Lines(Number(argv[2]), Number(argv[3]));
     return std::fflush(stdout) == 0 ? 0 : 1;
   }
-  if (words.size() < 4 || (words[0] != "produce" && words[0] != "sum")) Usage();
+  if (words.size() < 4) Usage();
+  const std::string& command = words[0];
   std::string brokers;
-  std::int64_t partitions = 0;
+  std::int64_t partitions = 0, rate = 0, prefix = 0;
   for (std::size_t i = 2; i < words.size(); i += 2) {
     if (i + 1 == words.size()) Usage();
     if (words[i] == "--brokers") {
       brokers = words[i + 1];
-    } else if (words[i] == "--partitions" && words[0] == "produce") {
+    } else if (words[i] == "--partitions" && command == "produce") {
       partitions = Number(words[i + 1].c_str());
+    } else if (words[i] == "--rate" && command == "produce") {
+      rate = Number(words[i + 1].c_str());
+    } else if (words[i] == "--prefix" && command == "words") {
+      prefix = Number(words[i + 1].c_str());
     } else {
       Usage();
     }
   }
   if (brokers.empty()) Usage();
-  words[0] == "produce" ? Produce(words[1], brokers, partitions) : Sum(words[1], brokers);
+  if (command == "produce") {
+    Produce(words[1], brokers, partitions, rate);
+  } else if (command == "sum") {
+    Sum(words[1], brokers);
+  } else if (command == "words") {
+    Words(words[1], brokers, prefix);
+  } else if (command == "totals") {
+    Totals(words[1], brokers);
+  } else {
+    Usage();
+  }
   return std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -71,8 +71,8 @@ struct StateSaved {
   StateChain files;
 };  // second answer to TakeState, as often tried as needed: the whole chain that stands for the state
 
-using Event = std::variant<NewTerm, RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
-                           BlockReceived, PeerReconnected, StateRestored, StateTaken, StateSaved>;
+using Event = std::variant<NewTerm, RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted,
+                           TaskFailed, BlockReceived, PeerReconnected, StateRestored, StateTaken, StateSaved>;
 
 // ---- actions ----
 struct TaskRef {

@@ -58,8 +58,8 @@ std::set<std::string> RunnerCore::HoldersOfBlock(const BlockKey& key) const {
   return holders;
 }
 
-// A task that came to us from a runner that has run it, and whose blocks we hold as copies, need not run. False when any
-// of them is not here.
+// A task that came to us from a runner that has run it, and whose blocks we hold as copies, need not run. False when
+// any of them is not here.
 bool RunnerCore::TakeCopies(TaskKey key, Task& task, std::uint64_t batch, std::uint64_t input_hash) {
   const StagePlan& stage = plan_.stages[key.stage];
   if (!stage.replicated || task.failed_version != 0) return false;

@@ -76,6 +76,15 @@ class JobContext {
     return *this;
   }
 
+  // For how long after a batch its rows of Print can be asked for, with `millrace rows`: at most 16 MiB of them, the
+  // oldest go first. Without, the last MiB is kept. What operators look back on (windows, Slice, state) they keep
+  // themselves for as long as they need it, whatever is said here.
+  JobContext& Remember(std::chrono::microseconds duration) {
+    if (duration.count() < 1) throw std::invalid_argument("Remember: pass a time longer than 0");
+    graph_->set_remember_us(duration.count());
+    return *this;
+  }
+
   // Where state lives: in memory (the default), or in RocksDB, for state larger than the memory budget.
   JobContext& State(engine::StateBackend backend) {
     graph_->set_backend(backend);

@@ -21,7 +21,7 @@
 
 namespace millrace::engine {
 
-inline constexpr std::uint32_t kAbiVersion = 2;
+inline constexpr std::uint32_t kAbiVersion = 3;
 inline constexpr std::string_view kSdkVersion = "0.1.0";
 
 // Records travel in chunks of at most this many, so that a chain of operators costs one indirect call a chunk.
@@ -204,6 +204,7 @@ struct GraphDescription {
   std::string name;
   std::uint64_t batch_interval_us = 0;
   std::uint64_t checkpoint_interval_us = 0;  // of state; 0: nothing keeps any
+  std::uint64_t remember_us = 0;             // how long the rows of Print are kept to be asked for
   StateBackend state_backend = StateBackend::kMemory;
   std::uint32_t key_groups = 128;
   std::vector<OperatorDescription> operators;
@@ -234,7 +235,7 @@ using CreateProgram = std::unique_ptr<Program> (*)(const JobParameters& paramete
 inline constexpr const char* kEntryPoint = "millrace_create_program_v1";
 
 // Every job library carries an ELF note, read before anything in it runs: section kNoteSection, owner "Millrace", type
-// 1, and as description a text "abi=2;sdk=0.1.0;compiler=…;job=wordcount".
+// 1, and as description a text "abi=3;sdk=0.1.0;compiler=…;job=wordcount".
 inline constexpr const char* kNoteSection = ".note.millrace";
 inline constexpr const char* kNoteOwner = "Millrace";
 inline constexpr std::uint32_t kNoteType = 1;

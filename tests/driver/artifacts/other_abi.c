@@ -1,2 +1,2 @@
 #include "note.h"
-NOTE(note, "abi=3;sdk=0.9.0;compiler=GCC 14;job=wordcount");
+NOTE(note, "abi=9;sdk=0.9.0;compiler=GCC 14;job=wordcount");

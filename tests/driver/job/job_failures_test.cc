@@ -31,7 +31,7 @@ TEST(JobFailures, AFailedTaskGoesElsewhereUnderANewRoute) {
   const Actions actions = job.Fail(1, {1, 0}, 1);
   const std::vector<SendRoute> routes = Of<SendRoute>(actions);
   ASSERT_THAT(routes, SizeIs(2));
-  EXPECT_EQ(routes[0].route->version, 2u);
+  EXPECT_EQ(routes[0].route->version, job.Version(2));
   const std::string owner = OwnerIn(*routes[0].route, {1, 0});
   const Actions again = job.Fail(1, {1, 0}, 2);
   EXPECT_NE(OwnerIn(*Of<SendRoute>(again).at(0).route, {1, 0}), owner);
@@ -74,13 +74,20 @@ TEST(JobFailures, APermanentFailureEndsTheJobAtOnce) {
             "ReduceByKey at words.cc:9 failed in batch 1, partition 1 on e1: key is not a number");
 }
 
+SendWork OnlyCut(const Actions& actions) {
+  std::vector<SendWork> cuts = Of<SendWork>(actions);
+  std::erase_if(cuts, [](const SendWork& send) { return send.work.cut.batch == 0; });
+  EXPECT_THAT(cuts, SizeIs(1));
+  return cuts.empty() ? SendWork{} : cuts.front();
+}
+
 TEST(JobFailures, ARangeThatCannotBeClosedIsAskedForElsewhere) {
   JobHarness job;
   const Actions started = job.Start({"e1", "e2"}, {"s0"});
-  const std::string first = Only<SendWork>(started).runner;
-  const Actions actions = job.Fail(1, {0, 0}, 1);
-  EXPECT_NE(Only<SendWork>(actions).runner, first);
-  EXPECT_EQ(Only<SendWork>(actions).work.cut.batch, 1u);
+  const SendWork first = OnlyCut(started);
+  const SendWork again = OnlyCut(job.Fail(1, {0, 0}, 1));
+  EXPECT_NE(again.runner, first.runner);
+  EXPECT_EQ(again.work.cut.batch, 1u);
 }
 
 TEST(JobFailures, ACrashInUserCodeEndsTheJobAfterFourTimesInOneBatch) {

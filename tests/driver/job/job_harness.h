@@ -61,7 +61,7 @@ class JobHarness {
  public:
   explicit JobHarness(JobPlan plan = OneShufflePlan(), JobLimits limits = {}, const JobSnapshot* restored = nullptr,
                       std::uint64_t epoch = 3)
-      : master("j-1", std::move(plan), epoch, limits, restored) {}
+      : master("j-1", std::move(plan), epoch, limits, restored), epoch_(epoch), restored_(restored != nullptr) {}
 
   Actions Step(const JobEvent& event) {
     Actions actions;
@@ -73,12 +73,18 @@ class JobHarness {
     return Step(Tick{});
   }
 
-  // Executors come, their runners start, splits are listed. Returns what the last of these events caused.
+  // Executors come, their runners start, splits are listed. Returns what the last of these events caused; of a restored
+  // job, which does not wait for the list, what all of them did.
   Actions Start(const std::vector<std::string>& executors, const std::vector<std::string>& splits) {
     for (const std::string& executor : executors)
       runners.push_back(Only<StartRunner>(Step(ExecutorUp{executor})).runner);
-    for (const std::string& runner : runners) Step(RunnerUp{runner, Concat(runner, ":1")});
-    return List(splits);
+    Actions all;
+    for (const std::string& runner : runners) {
+      for (JobAction& action : Step(RunnerUp{runner, Concat(runner, ":1")})) all.push_back(std::move(action));
+    }
+    const Actions last = List(splits);
+    all.insert(all.end(), last.begin(), last.end());
+    return restored_ ? all : last;
   }
   Actions List(const std::vector<std::string>& splits, bool complete = false) {
     SplitReport report;
@@ -102,12 +108,19 @@ class JobHarness {
     ASSERT_EQ(master.committed(), batch);
   }
   Actions Fail(std::uint64_t batch, TaskKey task, std::uint64_t version, bool permanent = false) {
-    return Step(FailureReported{runners.front(), {batch, task, version, 1, "key is not a number", permanent}});
+    return Step(FailureReported{runners.front(), {batch, task, Version(version), 1, "key is not a number", permanent}});
   }
+
+  // The nth version of the route in this term.
+  std::uint64_t Version(std::uint64_t n) const { return (epoch_ << 32) + n; }
 
   JobMaster master;
   std::int64_t now = kNow;
   std::vector<std::string> runners;
+
+ private:
+  const std::uint64_t epoch_;
+  const bool restored_;
 };
 
 }  // namespace millrace

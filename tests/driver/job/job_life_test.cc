@@ -198,5 +198,63 @@ TEST(JobLife, NewSplitsOfARestoredJobGetNewOrdinals) {
   EXPECT_EQ(Only<AppendSplits>(job.Start({"e1"}, {"s0", "s2"})).added.at(0).ordinal, 2u);
 }
 
+// ---- runners of the driver before ----
+
+Holding HoldingOf(const JobSnapshot& snapshot, std::uint64_t committed) {
+  Holding holding;
+  holding.route_version = (std::uint64_t{3} << 32) + 2;
+  holding.committed = committed;
+  holding.newest_go = 8;
+  holding.newest_go_hash = RangesHash(snapshot.pending[1].ranges);
+  holding.splits = {{0, "s0"}};
+  holding.partitions = {{1, 1}};
+  holding.peers = {"j-1.e1.3.1", "j-1.e2.3.2"};
+  return holding;
+}
+
+TEST(JobLife, ARunnerOfTheDriverBeforeIsAdoptedWithWhatItHas) {
+  const JobSnapshot snapshot = TwoPending();
+  JobHarness job(OneShufflePlan(), {}, &snapshot, /*epoch=*/4);
+  EXPECT_THAT(Of<StartRunner>(job.Step(RunnerFound{"e1", "j-1.e1.3.1"})), IsEmpty());
+  const std::string fresh = Only<StartRunner>(job.Step(ExecutorUp{"e2"})).runner;
+  job.Step(RunnerUp{fresh, "b:1"});
+  const Actions actions = job.Step(RunnerUp{"j-1.e1.3.1", "a:1", HoldingOf(snapshot, 6)});
+  const std::vector<SendRoute> routes = Of<SendRoute>(actions);
+  ASSERT_THAT(routes, SizeIs(2));
+  const Route& route = *routes[0].route;
+  EXPECT_GT(route.version, std::uint64_t{4} << 32);
+  for (const PartitionOwner& owner : route.partitions) {
+    EXPECT_EQ(route.peers[owner.peer].runner, owner.key.partition == 1 ? "j-1.e1.3.1" : fresh);
+  }
+}
+
+TEST(JobLife, TheOthersOfTheDriverBeforeAreWaitedFor) {
+  const JobSnapshot snapshot = TwoPending();
+  JobHarness job(OneShufflePlan(), {}, &snapshot, /*epoch=*/4);
+  job.Step(RunnerFound{"e1", "j-1.e1.3.1"});
+  EXPECT_THAT(Of<SendRoute>(job.Step(RunnerUp{"j-1.e1.3.1", "a:1", HoldingOf(snapshot, 6)})), IsEmpty());
+  EXPECT_THAT(Of<SendRoute>(job.TickAt(kNow + 3'000'000)), SizeIs(1));
+}
+
+TEST(JobLife, WhatTheDriverBeforeHasSeenCommittedIsCommitted) {
+  const JobSnapshot snapshot = TwoPending();
+  JobHarness job(OneShufflePlan(), {}, &snapshot, /*epoch=*/4);
+  job.Step(RunnerFound{"e1", "j-1.e1.3.1"});
+  job.Step(RunnerUp{"j-1.e1.3.1", "a:1", HoldingOf(snapshot, 11)});  // 9 to 11 had no effects: their numbers are free
+  EXPECT_EQ(job.master.committed(), 8u);
+}
+
+TEST(JobLife, ARunnerThatKnowsMoreThanTheJournalBeginsAnew) {
+  const JobSnapshot snapshot = TwoPending();
+  for (const bool other_ranges : {false, true}) {
+    JobHarness job(OneShufflePlan(), {}, &snapshot, /*epoch=*/4);
+    job.Step(RunnerFound{"e1", "j-1.e1.3.1"});
+    Holding holding = HoldingOf(snapshot, 6);
+    other_ranges ? ++holding.newest_go_hash : ++holding.newest_go;
+    EXPECT_EQ(Only<StopRunner>(job.Step(RunnerUp{"j-1.e1.3.1", "a:1", holding})).runner, "j-1.e1.3.1");
+    EXPECT_THAT(Of<StartRunner>(job.TickAt(kNow + 1'000'000)), SizeIs(1));
+  }
+}
+
 }  // namespace
 }  // namespace millrace

@@ -99,6 +99,8 @@ class Graph {
   void set_backend(engine::StateBackend backend) { backend_ = backend; }
   std::int64_t checkpoint_us() const { return checkpoint_us_; }
   void set_checkpoint_us(std::int64_t us) { checkpoint_us_ = us; }
+  std::int64_t remember_us() const { return remember_us_; }
+  void set_remember_us(std::int64_t us) { remember_us_ = us; }
 
  private:
   std::vector<Node> nodes_;
@@ -106,6 +108,7 @@ class Graph {
   std::uint32_t key_groups_ = 128;
   engine::StateBackend backend_ = engine::StateBackend::kMemory;
   std::int64_t checkpoint_us_ = 0;  // 0: not set
+  std::int64_t remember_us_ = 0;
   bool closed_ = false;
 };
 

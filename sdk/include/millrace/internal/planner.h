@@ -144,6 +144,7 @@ inline std::unique_ptr<engine::Program> MakeProgram(const std::shared_ptr<Graph>
   engine::GraphDescription description;
   description.name = name;
   description.batch_interval_us = static_cast<std::uint64_t>(interval_us);
+  description.remember_us = static_cast<std::uint64_t>(graph->remember_us());
   description.checkpoint_interval_us = CheckpointInterval(*graph, interval_us);
   description.state_backend = graph->backend();
   description.key_groups = graph->key_groups();
