@@ -104,7 +104,9 @@ void JobMaster::On(const ExecutorLost& event) {
 }
 
 void JobMaster::On(const RunnerUp& event) {
-  if (!runners_.MarkUp(now_, event.runner, event.block_address) || !Adopt(event)) return;
+  const bool again = runners_.IsUp(event.runner);  // on a new stream; it may not have heard of us on the old one
+  if (!runners_.MarkUp(now_, event.runner, event.block_address)) return;
+  if (!again && !Adopt(event)) return;
   if (event.runner == enumerator_) SendEnumerateTo(enumerator_);  // on a new stream: the first may be lost
   if (state_ == JobState::kStarting && !start_deadline_) start_deadline_ = now_ + limits_.start_wait_us;
   if (state_ == JobState::kStarting && enumerator_.empty() && !AllBack()) {

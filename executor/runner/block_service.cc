@@ -63,7 +63,7 @@ absl::StatusOr<v1::PushReply> BlockService::Take(v1::PushRequest request) {
       continue;
     }
     MR_RETURN_IF_ERROR(store_.Put(block, Keep::kNeeded));
-    on_block_(block->key, block->input_hash);
+    on_block_(request.epoch(), block->key, block->input_hash);
   }
   return reply;
 }

@@ -14,7 +14,7 @@ namespace millrace {
 
 class BlockService final : public v1::Blocks::CallbackService {
  public:
-  using OnBlock = std::function<void(BlockKey key, std::uint64_t input_hash)>;  // on a gRPC thread
+  using OnBlock = std::function<void(std::uint64_t epoch, BlockKey key, std::uint64_t input_hash)>;  // on a gRPC thread
 
   // All outlive the server.
   BlockService(const TlsIdentity& identity, std::string job_id, BlockStore& store, OnBlock on_block)

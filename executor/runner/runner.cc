@@ -75,11 +75,7 @@ void Runner::Handle(const v1::RunnerCommand& command) {
     log::Warn("command of an older driver term refused", {{"epoch", command.epoch()}, {"newest", epoch_}});
     return;
   }
-  if (epoch_ != 0 && command.epoch() > epoch_) {
-    Step(runner::NewTerm{});
-    sources_->Enumerate({}, {});  // whoever is to list them will be told
-  }
-  epoch_ = command.epoch();
+  Follow(command.epoch());
   if (command.has_route()) {
     auto route = wire::FromProto(command.route());
     if (!route.ok()) return log::Error("bad route", {{"why", Message(route.status())}});
@@ -91,6 +87,21 @@ void Runner::Handle(const v1::RunnerCommand& command) {
     sources_->Enumerate({enumerate.sources().begin(), enumerate.sources().end()},
                         {enumerate.resumed().begin(), enumerate.resumed().end()});
   }
+}
+
+void Runner::Follow(std::uint64_t epoch) {
+  if (epoch <= epoch_) return;
+  if (std::exchange(epoch_, epoch) == 0) return;
+  Step(runner::NewTerm{});
+  sources_->Enumerate({}, {});  // whoever is to list them will be told
+}
+
+// A peer may hear of a new driver before we do; its blocks belong to batches whose numbers the old one may have used.
+void Runner::TakeBlock(std::uint64_t epoch, BlockKey key, std::uint64_t input_hash) {
+  loop_.Post([this, epoch, key, input_hash] {
+    Follow(epoch);
+    Step(runner::BlockReceived{key, input_hash});
+  });
 }
 
 v1::RunnerStatus Runner::Status() const {

@@ -58,8 +58,8 @@ class Runner {
   void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks) {
     Do(runner::PushBlocks{peer, std::move(blocks)});
   }
-  // A block has been put into the store.
-  void TakeBlock(BlockKey key, std::uint64_t input_hash) { PostEvent(runner::BlockReceived{key, input_hash}); }
+  // A block from a peer that follows the driver of this epoch has been put into the store.
+  void TakeBlock(std::uint64_t epoch, BlockKey key, std::uint64_t input_hash);
   v1::RunnerStatus Status() const;
   // For the hello to a driver: what it has from the one before.
   Holding holding() const { return core_.holding(); }
@@ -72,6 +72,7 @@ class Runner {
  private:
   Runner(RunnerSettings settings, LoadedJob job, JobPlan plan, EventLoop& loop, RunnerTransport& transport);
   void PostEvent(runner::Event event);
+  void Follow(std::uint64_t epoch);
 
   void Do(const runner::ArmCut& action);
   void Do(const runner::CloseRange& action);

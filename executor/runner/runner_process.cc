@@ -52,7 +52,9 @@ absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob
       });
   block_service_ = std::make_unique<BlockService>(
       identity_, settings.job_id, runner_->blocks(),
-      [this](BlockKey key, std::uint64_t input_hash) { runner_->TakeBlock(key, input_hash); });
+      [this](std::uint64_t epoch, BlockKey key, std::uint64_t input_hash) {
+        runner_->TakeBlock(epoch, key, input_hash);
+      });
   int port = 0;
   MR_ASSIGN_OR_RETURN(
       server_, StartServer(HostPort(bootstrap.host(), 0), identity_, "executor.host", {block_service_.get()}, &port));
@@ -73,9 +75,9 @@ void RunnerProcess::ConnectDriver() {
       .on_message =
           [this](v1::RunnerCommand command, std::function<void()> next) {
             loop_.Post([this, command = std::move(command), next = std::move(next)] {
-              block_service_->NoteEpoch(command.epoch());
               told_lost_ = false;
               runner_->Handle(command);
+              block_service_->NoteEpoch(runner_->epoch());
               next();
             });
           },

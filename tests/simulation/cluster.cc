@@ -128,7 +128,9 @@ void Cluster::Finish() {
 void Cluster::EveryFewMilliseconds() {
   sources_.Grow(random_);
   if (faults_) BreakSomething();
-  for (const auto& [id, process] : processes_) process.runner->CheckBounds();
+  for (const auto& [id, process] : processes_) {
+    if (process.connected) process.runner->CheckBounds();  // one that hears nothing cannot let go of anything
+  }
   clock_.In(kPulse, [this] { EveryFewMilliseconds(); });
 }
 

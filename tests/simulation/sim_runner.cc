@@ -29,6 +29,7 @@ void SimRunner::Take(const runner::Event& event) {
 bool SimRunner::Follow(std::uint64_t epoch) {
   if (epoch < epoch_) return false;
   if (std::exchange(epoch_, epoch) < epoch) {
+    before_ = {newest_attempt_, core_.floor()};
     world_.Saw("runner with a second driver");
     listed_sources_.clear();
     if (world_.mutation() != Mutation::kOldTerm) Take(runner::NewTerm{});
@@ -130,6 +131,7 @@ void SimRunner::ListNext(std::uint64_t term) {
 // ---- computing ----
 
 void SimRunner::Do(const runner::RunReduce& action) {
+  newest_attempt_ = action.ref.attempt;
   const auto state = states_.find(action.ref.task);
   const std::uint64_t life = state == states_.end() ? 0 : state->second.life;
   After(WorkTime(), [action, life](SimRunner& r) {
@@ -157,7 +159,8 @@ void SimRunner::Reduce(const runner::RunReduce& action) {
     const Stored* block = Find(input.key, input.input_hash);
     if (block == nullptr) {  // only when the batch has been committed meanwhile
       world_.Saw("reduce of a committed batch");
-      if (action.ref.batch > core_.floor())
+      const bool old = action.ref.attempt <= before_.newest_attempt && action.ref.batch <= before_.floor;
+      if (action.ref.batch > core_.floor() && !old)
         throw Violation{Concat(id_, ": ", Name(action.ref), " lacks ", ToString(input.key))};
       return Fail(action.ref.attempt, "its blocks are gone");
     }
@@ -177,7 +180,7 @@ void SimRunner::Finish(const runner::TaskRef& ref, const Records& input, std::ui
     const std::uint32_t partitions = StageOfShuffle(world_.plan(), shuffle)->partitions;
     for (std::uint32_t p = 0; p < partitions; ++p) {
       const BlockKey key{ref.batch, shuffle, stage.id, ref.task.partition, p};
-      Put({key, input_hash, PartOf(output, shuffle, p, partitions)});
+      Put({key, input_hash, PartOf(output, shuffle, p, partitions), epoch_});
       computed.blocks.push_back({key, input_hash});
     }
   }
@@ -260,6 +263,7 @@ const SimRunner::Stored* SimRunner::Find(const BlockKey& key, std::uint64_t inpu
 }
 
 void SimRunner::TakeBlock(SimBlock block) {
+  Follow(block.epoch);
   const runner::BlockReceived received{block.key, block.input_hash};
   if (block.key.batch > core_.floor()) Put(std::move(block));
   if (const auto blocks = store_.find(received.key); blocks != store_.end() && blocks->second.size() > 1)
@@ -271,7 +275,7 @@ void SimRunner::Do(const runner::PushBlocks& action) {
   for (const runner::MadeBlock& made : action.blocks) {
     const Stored* block = Find(made.key, made.input_hash);
     if (block == nullptr) throw Violation{Concat(id_, " is to push ", ToString(made.key), ", which it does not hold")};
-    world_.Push(id_, action.runner, {made.key, made.input_hash, block->records});
+    world_.Push(id_, action.runner, {made.key, made.input_hash, block->records, epoch_});
   }
 }
 

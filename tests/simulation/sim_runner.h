@@ -28,6 +28,7 @@ struct SimBlock {
   BlockKey key;
   std::uint64_t input_hash = 0;
   Records records;
+  std::uint64_t epoch = 0;  // of the driver that its sender follows
 };
 
 // A file of the checkpoint store.
@@ -136,6 +137,11 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   const std::string executor_;
   std::uint64_t epoch_;
   runner::RunnerCore core_;
+  runner::AttemptId newest_attempt_ = 0;
+  struct {
+    runner::AttemptId newest_attempt = 0;
+    std::uint64_t floor = 0;
+  } before_;  // when the driver before this one was last heard
   std::int64_t frozen_until_ = 0;
   std::deque<std::function<void(SimRunner&)>> frozen_;
   std::map<BlockKey, std::map<std::uint64_t, Stored>> store_;  // by key, then by the input it was made from

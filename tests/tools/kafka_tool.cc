@@ -11,6 +11,8 @@
 //   millrace_kafka_tool words TOPIC --brokers B [--prefix N]
 //                                             prints "word<TAB>how often", sorted, for the words of the topic's lines,
 //                                             cut to their first N characters
+//   millrace_kafka_tool dump TOPIC --brokers B
+//                                             prints the values, a line each
 //   millrace_kafka_tool totals TOPIC --brokers B
 //                                             prints "key<TAB>last value", sorted, and on stderr "repeated=N": how many
 //                                             values were not larger than the one before of their key
@@ -48,7 +50,7 @@ constexpr int kQuietMs = 30'000;  // a reader that hears nothing for so long giv
   std::fputs(
       "usage: millrace_kafka_tool lines N SEED\n"
       "       millrace_kafka_tool produce TOPIC --brokers B [--partitions P] [--rate R]   (lines on stdin)\n"
-      "       millrace_kafka_tool sum|words|totals TOPIC --brokers B [--prefix N]\n",
+      "       millrace_kafka_tool sum|words|totals|dump TOPIC --brokers B [--prefix N]\n",
       stderr);
   std::exit(2);
 }
@@ -234,6 +236,13 @@ void Sum(const std::string& topic, const std::string& brokers) {
   Print(sums);
 }
 
+void Dump(const std::string& topic, const std::string& brokers) {
+  ReadAll(topic, brokers, [](const rd_kafka_message_t& message) {
+    std::fwrite(message.payload, 1, message.len, stdout);
+    std::fputc('\n', stdout);
+  });
+}
+
 void Words(const std::string& topic, const std::string& brokers, std::int64_t prefix) {
   Sums sums;
   ReadAll(topic, brokers, [&](const rd_kafka_message_t& message) {
@@ -291,6 +300,8 @@ int main(int argc, char** argv) {
     Produce(words[1], brokers, partitions, rate);
   } else if (command == "sum") {
     Sum(words[1], brokers);
+  } else if (command == "dump") {
+    Dump(words[1], brokers);
   } else if (command == "words") {
     Words(words[1], brokers, prefix);
   } else if (command == "totals") {

@@ -492,7 +492,7 @@ void RunnerCore::FailTask(const Found& found, const TaskFailed& event) {
     if (plan_.stages[found.key.stage].stateful) LoseState(found.key, *found.partition);
   }
   actions_->push_back(ReportFailure{{found.batch, found.key, route_.version, event.op, event.error, event.permanent}});
-  if (was_closing) StopAwaiting(found.partition->split);
+  if (was_closing && cut_ && cut_->batch == found.batch) StopAwaiting(found.partition->split);
 }
 
 void RunnerCore::MaybeReportDone(std::uint64_t batch) {

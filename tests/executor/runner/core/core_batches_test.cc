@@ -52,6 +52,19 @@ TEST(CoreBatches, AFailedCloseDoesNotHoldBackTheOthersRanges) {
   EXPECT_EQ(Only<CloseRange>(again).split.split, "s0");
 }
 
+TEST(CoreBatches, ALateFailureOfAnEarlierCutDoesNotSilenceTheNext) {
+  CoreHarness core;
+  core.Route(1, {{"s0", "me"}}, {"me", "me"});
+  const CloseRange first = Only<CloseRange>(core.Cut(1, {"s0"}));
+  core.Cut(2, {"s0"});
+  core.Step(TaskFailed{first.ref.attempt, 0, "broker away", false});
+  core.Route(2, {{"s0", "me"}}, {"me", "me"});
+  const CloseRange second = Only<CloseRange>(core.Go(1, {core.MakeRange("s1", 0, 1)}));  // 1 was closed elsewhere
+  EXPECT_EQ(second.ref.batch, 2u);
+  const Actions closed = core.Step(RangeClosed{second.ref.attempt, "4", 4, false});
+  EXPECT_EQ(Only<ReportRanges>(closed).report.batch, 2u);
+}
+
 TEST(CoreBatches, ACutThatComesAgainReportsAgainAndClosesNothingTwice) {
   CoreHarness core;
   core.Route(1, {{"s0", "me"}}, {"me", "me"});
