@@ -1,7 +1,7 @@
 # Shared by the benchmarks that stand beside peers; sourced after tests/acceptance/lib.sh, not run. A drain is a backlog in Kafka that is
 # worked off; every system's is sampled in the same way, as lines "nanoseconds,records,processor ticks,resident KiB" of all its
 # processes, and reduced to its steady state.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 
 # The steady state: between the first sample with 45 % of the records and the first with 97 %. Prints
 #   records a second, processor seconds per million records, peak MiB
@@ -50,3 +50,112 @@ median() { sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 best() { sort -g | head -n 1; }
 spread() { sort -g | awk '{v[NR] = $1} END {printf "%s / %s / %s", v[1], v[int((NR + 1) / 2)], v[NR]}'; }  # min, median, max
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", (b > 0 ? a / b : 0)}'; }
+
+# ---- a drain beside peers ----
+#
+# A script sets NAME, usage, and
+#   drain_data       kind of data of millrace_bench_gen
+#   drain_job        the peers' name of the job
+#   drain_records    how many records
+#   drain_batch      records a batch of the peers that have batches
+#   drain_wanted     sum over the first column of what Millrace writes; 0: not checked here
+#   drain_aim        ratios that must be reached: "spark=4 flink=7"
+# and calls drain "$@". Options: --peers A,B --records N --runs R --executors N --interval D.
+drain() {
+  peers='' runs=3 executors=2 interval=1s records=$drain_records
+  while (($# > 0)); do
+    case $1 in
+      --peers) peers=${2:?} && shift ;;
+      --records | --lines) records=${2:?} && shift ;;
+      --runs) runs=${2:?} && shift ;;
+      --executors) executors=${2:?} && shift ;;
+      --interval) interval=${2:?} && shift ;;
+      *)
+        sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$root/bench/$NAME.sh" >&2
+        exit 2
+        ;;
+    esac
+    shift
+  done
+  failed_result="cpu_s_per_million=0"
+  need_programs bin/millrace "bench/$NAME.so" bench/millrace_bench_gen tests/tools/millrace_kafka_tool
+  IFS=, read -ra peer_names <<< "$peers"
+  build_peers
+  start_kafka
+  "$kafka" topic input 4 "${kafka_options[@]}" > /dev/null
+  "$build_dir/bench/millrace_bench_gen" "$drain_data" "$records" --topic input --brokers "$brokers" || give_up "the data could not be sent"
+  printf '%-12s %12s %18s %10s\n' system records/s 'CPU s per million' 'peak MiB'
+  local run peer
+  for ((run = 1; run <= runs; ++run)); do
+    drain_millrace "$run"
+    for peer in "${peer_names[@]}"; do drain_peer "$peer" "$run"; done
+  done
+  conclude
+}
+
+build_peers() {
+  local peer
+  for peer in "${peer_names[@]}"; do
+    "$root/bench/peers/run.sh" build "$peer" > "$work/build-$peer.log" 2>&1 || give_up "the peer $peer cannot be built: $(tail -n 3 "$work/build-$peer.log")"
+  done
+}
+
+# Adds a run's figures to those of its system and prints them.
+note() {  # SYSTEM CSV
+  local rate cpu peak
+  read -r rate cpu peak < <(steady "$2")
+  echo "$rate" >> "$work/rate-$1"
+  echo "$cpu" >> "$work/cpu-$1"
+  echo "$peak" >> "$work/peak-$1"
+  printf '%-12s %12s %18s %10s\n' "$1" "$rate" "$cpu" "$peak"
+}
+
+drain_millrace() {  # RUN
+  local job sum wanted
+  "$kafka" topic "out-$1" 4 "${kafka_options[@]}" > /dev/null
+  cluster_options=(--executors "$executors" --slots $((2 / executors > 0 ? 2 / executors : 1)) --memory 512MiB)
+  start_cluster > /dev/null
+  job=$(submit "$build_dir/bench/$NAME.so" --arg "brokers=$brokers" --arg in=input --arg "out=out-$1" --arg "interval=$interval")
+  wait_until 30 job_is "$job" RUNNING || give_up "the job is not running: $(job_field "$job" .notice)"
+  sample_job "$job" "$records" "$work/millrace-$1.csv" || give_up "the backlog is not worked off: $(job_field "$job" '.state, .notice, .error' | tr '\n' ' ')"
+  millrace stop "$job" > /dev/null 2>&1 || true
+  wait_until 60 job_is "$job" STOPPED || give_up "the job does not stop"
+  on_cluster stop
+  rm -rf --one-file-system "$cluster_dir"
+  # Each record is "sum<TAB>keys" of a reduce partition in a batch.
+  sum=$("$build_dir/tests/tools/millrace_kafka_tool" dump "out-$1" --brokers "$brokers" 2> /dev/null | awk '{n += $1} END {printf "%d", n}')
+  wanted=$(drain_wanted "$records")
+  ((sum == wanted)) || give_up "run $1 gave $sum, and should have given $wanted"
+  note millrace "$work/millrace-$1.csv"
+}
+
+drain_peer() {  # PEER RUN
+  local counted end=$records
+  if [[ $1 == flink ]]; then end=$((records - 2048)); fi  # it counts in steps of 256, on each of its threads
+  "$root/bench/peers/run.sh" run "$1" "$drain_job" input "brokers=$brokers" "csv=$work/$1-$2.csv" "perBatch=$drain_batch" "end=$end" \
+    > "$work/$1.log" 2> "$work/$1.err" || give_up "$1: $(tail -n 5 "$work/$1.err")"
+  counted=$(sed -nE 's/^end records=([0-9]+) .*/\1/p' "$work/$1.log")
+  ((counted >= end)) || give_up "$1 counted ${counted:-no} of $end records"
+  note "$1" "$work/$1-$2.csv"
+}
+
+# The table, the ratios to the medians, and whether the aims are reached.
+conclude() {
+  local cpu figures peer system its passed=1 aim
+  cpu=$(median < "$work/cpu-millrace")
+  figures="cpu_s_per_million=$cpu"
+  for peer in "${peer_names[@]}"; do
+    its=$(ratio "$(median < "$work/cpu-$peer")" "$cpu")
+    figures+=" ${peer}_ratio=$its ${peer}_rate_ratio=$(ratio "$(median < "$work/rate-millrace")" "$(median < "$work/rate-$peer")")"
+    figures+=" ${peer}_memory_ratio=$(ratio "$(median < "$work/peak-$peer")" "$(median < "$work/peak-millrace")")"
+    aim=$(tr ' ' '\n' <<< "$drain_aim" | sed -n "s/^$peer=//p")
+    awk -v r="$its" -v w="${aim:-0}" 'BEGIN {exit !(r >= w)}' || passed=0
+  done
+  echo
+  for system in millrace "${peer_names[@]}"; do
+    printf '%-12s records/s %s   CPU s per million %s   peak MiB %s   (min / median / max)\n' "$system" "$(spread < "$work/rate-$system")" \
+      "$(spread < "$work/cpu-$system")" "$(spread < "$work/peak-$system")"
+  done
+  result "$figures ${drain_rate_name:-records_per_s}=$(median < "$work/rate-millrace") peak_mib=$(median < "$work/peak-millrace")"
+  ((passed))
+}

@@ -9,11 +9,13 @@ build_packages=(
   g++ cmake ninja-build pkg-config ccache mold
   libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
   librdkafka-dev librocksdb-dev libssl-dev libxxhash-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libboost1.81-dev
+  libmimalloc-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev
   openssl ca-certificates procps git jq
 )
 test_packages=(
   python3 shellcheck clang-format clang-tidy
+  nftables iproute2  # scripts/chaos.sh cuts connections
   openjdk-17-jre-headless maven  # for the real Kafka broker
 )
 
