@@ -15,6 +15,7 @@ namespace millrace {
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitConfig = 3;
+inline constexpr int kExitTermOver = 4;  // a driver whose term is over: start it again
 
 struct DaemonArguments {
   std::string config_file;

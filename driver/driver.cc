@@ -31,29 +31,27 @@ std::string MajorMinor(const std::string& version) { return version.substr(0, ve
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Driver>> Driver::Start(DriverOptions options) {
+absl::StatusOr<std::unique_ptr<Driver>> Driver::Start(DriverOptions options, DriverHooks hooks) {
   MR_ASSIGN_OR_RETURN(TlsIdentity identity, LoadIdentity(options.tls, "driver"));
   MR_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
-  MR_ASSIGN_OR_RETURN(DriverTerm term, NextEpoch(options.data_dir));
+  MR_ASSIGN_OR_RETURN(DriverTerm term, options.one_of_several()
+                                           ? ClaimEpoch(options.data_dir, options.standby.advertise)
+                                           : NextEpoch(options.data_dir));
   MR_ASSIGN_OR_RETURN(ArtifactStore artifacts, ArtifactStore::Open(options.data_dir + "/artifacts"));
   auto driver = std::unique_ptr<Driver>(
-      new Driver(std::move(options), std::move(identity), std::move(term), std::move(artifacts)));
+      new Driver(std::move(options), std::move(hooks), std::move(identity), std::move(term), std::move(artifacts)));
   MR_RETURN_IF_ERROR(driver->RecoverJobs());
   MR_RETURN_IF_ERROR(driver->Listen());
   return driver;
 }
 
-Driver::Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts)
+Driver::Driver(DriverOptions options, DriverHooks hooks, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts)
     : options_(std::move(options)),
+      hooks_(std::move(hooks)),
       identity_(std::move(identity)),
       term_(std::move(term)),
       artifacts_(std::move(artifacts)),
-      journal_(JournalOptions{.on_compact =
-                                  [this](const std::string& id) {
-                                    loop_.Post([this, id] {
-                                      if (auto job = JobById(id)) job->Compact();
-                                    });
-                                  }}),
+      journal_(MakeJournalOptions()),
       executors_(loop_, term_.epoch(),
                  {.silence_us = options_.heartbeat_timeout_us, .grace_us = options_.reconnect_grace_us},
                  [this](const std::string& executor, const std::string& reason) {
@@ -63,6 +61,19 @@ Driver::Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, Art
       control_service_(std::make_unique<ControlService>(*this)) {}
 
 Driver::~Driver() = default;
+
+JournalOptions Driver::MakeJournalOptions() {
+  JournalOptions options;
+  options.on_compact = [this](const std::string& id) {
+    loop_.Post([this, id] {
+      if (auto job = JobById(id)) job->Compact();
+    });
+  };
+  if (!term_.fenced()) return options;
+  options.fence = {term_.epoch(), [this] { return term_.Check(); }};
+  options.on_fenced_out = hooks_.on_term_over;
+  return options;
+}
 
 void Driver::Finish() {
   jobs_.clear();
@@ -82,12 +93,15 @@ absl::Status Driver::RecoverJobs() {
     if (!HasEnded(recovered.state)) MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
     JobRecord record = recovered.record;
     AddJob(std::move(record), std::move(plan), &recovered);
+    // A term that others may follow begins a file of its own.
+    if (term_.fenced()) jobs_.at(id)->Compact();
   }
   return absl::OkStatus();
 }
 
 absl::Status Driver::Listen() {
   grpc::EnableDefaultHealthCheckService(true);
+  if (hooks_.before_listening) hooks_.before_listening();
   if (options_.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   MR_ASSIGN_OR_RETURN(server_, StartServer(options_.listen, identity_, "driver.listen",
                                            {cluster_service_.get(), control_service_.get()}));
@@ -213,6 +227,8 @@ void Driver::ForgetOldJobs() {
     if (job->ended()) ended.push_back(job);
   }
   if (ended.size() <= kEndedJobsKept) return;
+  // What a driver believes that is over may be old news.
+  if (const absl::Status status = term_.Check(); !status.ok()) return hooks_.on_term_over(status);
   std::ranges::sort(ended, {}, [](const auto& job) { return job->record().submitted_time_us; });
   for (std::size_t i = 0; i + kEndedJobsKept < ended.size(); ++i) {
     const JobRecord record = ended[i]->record();

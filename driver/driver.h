@@ -37,11 +37,18 @@ struct Submission {
   std::string from;  // an ended job to go on from; empty: none
 };
 
+// What the process does around a driver's life.
+struct DriverHooks {
+  std::function<void()> before_listening;  // whoever held the port lets go of it; may be null
+  // Another driver has begun a term on the data directory. On the journal's thread; should end the process.
+  std::function<void(const absl::Status& why)> on_term_over;
+};
+
 class Driver final : public JobHost {
  public:
-  // Takes the data directory (FailedPrecondition when another driver has it), brings back its jobs, and listens. Errors
-  // name what to do.
-  static absl::StatusOr<std::unique_ptr<Driver>> Start(DriverOptions options);
+  // Takes the data directory (FailedPrecondition when another driver has it), or, as one of several, claims a term on
+  // it; brings back its jobs, and listens. Errors name what to do.
+  static absl::StatusOr<std::unique_ptr<Driver>> Start(DriverOptions options, DriverHooks hooks);
 
   // Serves until Stop, which any thread may call.
   void Run();
@@ -76,7 +83,7 @@ class Driver final : public JobHost {
   void JobEnded(const std::string& job_id) override;
 
  private:
-  Driver(DriverOptions options, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts);
+  Driver(DriverOptions options, DriverHooks hooks, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts);
   absl::Status RecoverJobs();
   absl::Status Listen();
   absl::StatusOr<std::optional<JobSnapshot>> TakeOver(const std::string& from, const v1::Plan& plan) const;
@@ -86,7 +93,10 @@ class Driver final : public JobHost {
   std::string NewJobId();
   std::string JobDir(const std::string& id) const;
 
+  JournalOptions MakeJournalOptions();
+
   const DriverOptions options_;
+  const DriverHooks hooks_;
   const TlsIdentity identity_;
   const DriverTerm term_;
   const ArtifactStore artifacts_;

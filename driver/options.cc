@@ -1,5 +1,6 @@
 #include "driver/options.h"
 
+#include "common/net/driver_addresses.h"
 #include "common/status.h"
 
 namespace millrace {
@@ -11,7 +12,29 @@ constexpr OptionSpec kOptions[] = {
      .doc = "HOST:PORT where executors, runners and clients connect."},
     {.key = "driver.data_dir",
      .default_text = "/var/lib/millrace/driver",
-     .doc = "Journals, job libraries, the epoch. One driver at a time."},
+     .doc = "Journals, job libraries, the epoch. One driver at a time; with driver.etcd one folder that all drivers of "
+            "the cluster share."},
+    {.key = "driver.advertise",
+     .default_text = "",
+     .doc = "HOST:PORT under which the others reach this driver, when there are several. Empty: driver.listen."},
+    {.key = "driver.etcd.endpoints",
+     .type = OptionType::kList,
+     .default_text = "",
+     .doc =
+         "https://HOST:PORT of each member of the etcd through which several drivers elect one; http:// without TLS. "
+         "Empty: this driver is alone."},
+    {.key = "driver.etcd.ca", .default_text = "", .doc = "PEM of the CA of etcd's servers; empty: the system's."},
+    {.key = "driver.etcd.cert", .default_text = "", .doc = "PEM of the certificate to show to etcd; empty: none."},
+    {.key = "driver.etcd.key", .default_text = "", .doc = "PEM of its key."},
+    {.key = "driver.etcd.prefix",
+     .default_text = "/millrace",
+     .doc = "Of the keys in etcd; the cluster's name follows."},
+    {.key = "driver.etcd.lease",
+     .type = OptionType::kDuration,
+     .default_text = "2s",
+     .doc = "How long a leader that is silent is waited for; whole seconds.",
+     .min = 1'000'000,
+     .max = 60'000'000},
     {.key = "driver.reflection",
      .type = OptionType::kBool,
      .default_text = "true",
@@ -55,6 +78,30 @@ constexpr OptionSpec kOptions[] = {
     {.key = "log.format", .default_text = "text", .doc = "How.", .choices = "text|json"},
 };
 
+absl::StatusOr<StandbyOptions> ReadStandby(const Config& config) {
+  StandbyOptions options;
+  options.advertise = config.String("driver.advertise");
+  if (options.advertise.empty()) options.advertise = config.String("driver.listen");
+  options.etcd.endpoints = config.List("driver.etcd.endpoints");
+  options.etcd.tls = {config.String("driver.etcd.ca"), config.String("driver.etcd.cert"),
+                      config.String("driver.etcd.key")};
+  options.prefix = config.String("driver.etcd.prefix");
+  const std::int64_t lease_us = config.DurationUs("driver.etcd.lease");
+  if (lease_us % 1'000'000 != 0)
+    return InvalidArgument("driver.etcd.lease: etcd counts whole seconds, and ", lease_us, " us are not");
+  options.lease = std::chrono::seconds(lease_us / 1'000'000);
+  // So that within a lease each of three members can be asked, if one of them hangs.
+  options.etcd.call_timeout = std::chrono::milliseconds(options.lease) / 5;
+  if (options.etcd.endpoints.empty()) return options;
+  const auto address = DriverAddresses::Parse(options.advertise);
+  if (!address.ok() || address->several() || options.advertise.starts_with("0.0.0.0:") ||
+      options.advertise.starts_with("[::]:")) {
+    return InvalidArgument("driver.advertise: '", options.advertise,
+                           "' is no address under which others could reach this driver: give HOST:PORT");
+  }
+  return options;
+}
+
 }  // namespace
 
 std::span<const OptionSpec> DriverOptionTable() { return kOptions; }
@@ -73,6 +120,7 @@ absl::StatusOr<DriverOptions> ReadDriverOptions(const std::string& file, const s
   options.issuer_cert = config.String("tls.issuer_cert");
   options.issuer_key = config.String("tls.issuer_key");
   options.log = {config.String("log.level"), config.String("log.format"), "driver"};
+  MR_ASSIGN_OR_RETURN(options.standby, ReadStandby(config));
   return options;
 }
 

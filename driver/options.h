@@ -1,6 +1,7 @@
 // The driver's settings: one table says key, type, default and meaning; docs/millrace-driver.md lists them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,8 +10,17 @@
 #include "common/config/config.h"
 #include "common/log.h"
 #include "common/net/tls.h"
+#include "driver/election/etcd_client.h"
 
 namespace millrace {
+
+// Of a driver that is one of several.
+struct StandbyOptions {
+  std::string advertise;  // HOST:PORT under which executors, runners and clients reach this driver
+  EtcdOptions etcd;       // no endpoints: this driver is alone
+  std::string prefix;     // of the keys in etcd, one for each cluster
+  std::chrono::seconds lease{2};
+};
 
 struct DriverOptions {
   std::string listen;  // HOST:PORT
@@ -24,6 +34,9 @@ struct DriverOptions {
   std::int64_t reconnect_grace_us = 2'000'000;
   std::uint64_t pending_batches_max = 4;
   std::uint64_t task_attempts_max = 4;
+  StandbyOptions standby;
+
+  bool one_of_several() const { return !standby.etcd.endpoints.empty(); }
 };
 
 std::span<const OptionSpec> DriverOptionTable();

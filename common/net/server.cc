@@ -1,5 +1,6 @@
 #include "common/net/server.h"
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,7 +45,8 @@ std::string WhyNotBound(const std::string& listen) {
 
 absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& listen, const TlsIdentity& identity,
                                                           std::string_view option,
-                                                          const std::vector<grpc::Service*>& services, int* port) {
+                                                          const std::vector<grpc::Service*>& services, int* port,
+                                                          grpc::CallbackGenericService* rest) {
   grpc::ServerBuilder builder;
   int bound = 0;
   builder.AddListeningPort(listen, ServerCredentials(identity), &bound);
@@ -54,8 +56,9 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> StartServer(const std::string& lis
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 500);
   for (grpc::Service* service : services) builder.RegisterService(service);
+  if (rest != nullptr) builder.RegisterCallbackGenericService(rest);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server || bound == 0) return Unavailable("cannot listen on ", listen, " (", option, "): ", WhyNotBound(listen));
   if (port != nullptr) *port = bound;
@@ -72,7 +75,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsI
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);  // of few, so that they can try often
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // identities of one process do not share connections
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);   // identities of one process do not share connections
   return grpc::CreateCustomChannel(target, ChannelCredentials(identity, expected_role, expected_id), arguments);
 }
 

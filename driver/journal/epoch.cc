@@ -54,8 +54,22 @@ absl::StatusOr<DriverTerm> NextEpoch(const std::string& data_dir) {
   MR_ASSIGN_OR_RETURN(Fd lock, LockDirectory(data_dir));
   const std::string path = data_dir + "/epoch";
   MR_ASSIGN_OR_RETURN(const std::uint64_t last, ReadEpoch(path));
-  MR_RETURN_IF_ERROR(WriteFileAtomically(path, Concat(last + 1, "\n")));
-  return DriverTerm(last + 1, std::move(lock));
+  MR_ASSIGN_OR_RETURN(const bool shared, TermClaim::AnyIn(data_dir));
+  if (!shared) {
+    MR_RETURN_IF_ERROR(WriteFileAtomically(path, Concat(last + 1, "\n")));
+    return DriverTerm(last + 1, std::move(lock), std::nullopt);
+  }
+  MR_ASSIGN_OR_RETURN(TermClaim claim, TermClaim::Take(data_dir, last, Concat("pid-", ::getpid())));
+  const std::uint64_t epoch = claim.number();
+  return DriverTerm(epoch, std::move(lock), std::move(claim));
+}
+
+absl::StatusOr<DriverTerm> ClaimEpoch(const std::string& data_dir, const std::string& owner) {
+  MR_RETURN_IF_ERROR(MakeDirectories(data_dir));
+  MR_ASSIGN_OR_RETURN(const std::uint64_t last, ReadEpoch(data_dir + "/epoch"));
+  MR_ASSIGN_OR_RETURN(TermClaim claim, TermClaim::Take(data_dir, last, owner));
+  const std::uint64_t epoch = claim.number();
+  return DriverTerm(epoch, Fd(), std::move(claim));
 }
 
 }  // namespace millrace

@@ -16,14 +16,35 @@ absl::Status WriteNew(RecordLogWriter& writer, std::span<const JournalEntry> ent
 
 }  // namespace
 
-JobLog::JobLog(std::string dir, std::uint64_t compact_bytes)
-    : dir_(std::move(dir)), compact_bytes_(compact_bytes), compact_at_(compact_bytes) {}
+JobLog::JobLog(std::string dir, std::uint64_t compact_bytes, JournalFence fence)
+    : dir_(std::move(dir)), compact_bytes_(compact_bytes), fence_(std::move(fence)), compact_at_(compact_bytes) {}
 
-std::string JobLog::path() const { return JournalPath(dir_); }
+std::string JobLog::path() const { return JournalPath(dir_, fence_.epoch); }
 
 absl::Status JobLog::Commit(std::span<const JournalEntry> entries) {
   if (broken()) return broken_;
   MR_RETURN_IF_ERROR(Begin());
+  absl::Status status = Write(entries);
+  // A file that cannot be written may be one that the next term has removed.
+  if (status.ok() || broken()) {
+    if (absl::Status over = AskFence(); !over.ok()) status = std::move(over);
+  }
+  MR_RETURN_IF_ERROR(status);
+  if (fence_.epoch > 0 && !std::exchange(alone_, true)) {
+    if (const absl::Status removed = RemoveOlderJournals(dir_, fence_.epoch); !removed.ok())
+      log::Warn("journals of older terms stay", {{"dir", dir_}, {"error", Message(removed)}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status JobLog::AskFence() {
+  if (fence_.epoch == 0) return absl::OkStatus();
+  absl::Status status = fence_.check();
+  fenced_out_ = !status.ok();
+  return Break(std::move(status));
+}
+
+absl::Status JobLog::Write(std::span<const JournalEntry> entries) {
   const auto last = std::find_if(entries.rbegin(), entries.rend(), [](const auto& entry) { return entry.snapshot; });
   if (last != entries.rend()) {
     const auto first = static_cast<std::size_t>(entries.rend() - last - 1);
@@ -41,12 +62,15 @@ absl::Status JobLog::Commit(std::span<const JournalEntry> entries) {
 
 absl::Status JobLog::Begin() {
   if (begun_) return absl::OkStatus();
+  // Asked before, too: a term that slept through the job's end and removal must not make its directory again.
+  MR_RETURN_IF_ERROR(AskFence());
+  const std::string made = NewJournalPath(dir_, fence_.epoch);
   absl::Status status = MakeDirectories(dir_);
-  if (status.ok()) status = RemoveFile(NewJournalPath(dir_));
+  if (status.ok()) status = RemoveFile(made);
   if (status.ok()) {
-    auto exists = JournalExists(dir_);
-    status = exists.status();
-    if (exists.ok() && *exists) {
+    auto newest = NewestJournal(dir_);
+    status = newest.status();
+    if (newest.ok() && *newest == fence_.epoch) {
       auto writer = RecordLogWriter::Open(path());
       status = writer.status();
       if (writer.ok()) writer_ = std::move(*writer);
@@ -57,7 +81,7 @@ absl::Status JobLog::Begin() {
 }
 
 absl::Status JobLog::Replace(std::span<const JournalEntry> entries) {
-  auto made = RecordLogWriter::Create(NewJournalPath(dir_));
+  auto made = RecordLogWriter::Create(NewJournalPath(dir_, fence_.epoch));
   absl::Status status = made.status();
   if (status.ok()) status = WriteNew(*made, entries);
   if (status.ok()) status = made->MoveTo(path());
@@ -65,7 +89,7 @@ absl::Status JobLog::Replace(std::span<const JournalEntry> entries) {
     // Renamed, but not surely: it is not known which of the two files a restart would find, so neither may be appended
     // to.
     if (made.ok() && made->path() == path()) return Break(std::move(status));
-    (void)RemoveFile(NewJournalPath(dir_));
+    (void)RemoveFile(NewJournalPath(dir_, fence_.epoch));
     return writer_ || absl::IsResourceExhausted(status) ? status : Break(std::move(status));
   }
   writer_ = std::move(*made);

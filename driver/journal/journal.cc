@@ -17,8 +17,8 @@ using Clock = std::chrono::steady_clock;
 }  // namespace
 
 struct JournalService::Job {
-  Job(std::string job_id, std::string dir, std::uint64_t compact_bytes)
-      : id(std::move(job_id)), log(std::move(dir), compact_bytes) {}
+  Job(std::string job_id, std::string dir, const JournalOptions& options)
+      : id(std::move(job_id)), log(std::move(dir), options.compact_bytes, options.fence) {}
 
   const std::string id;
 
@@ -59,7 +59,7 @@ absl::Status JournalService::OpenJob(const std::string& job_id, const std::strin
   std::lock_guard lock(mutex_);
   auto [at, added] = jobs_.try_emplace(job_id);
   if (!added) return AlreadyExists("journal of job ", job_id, " is open already");
-  at->second = std::make_shared<Job>(job_id, dir, options_.compact_bytes);
+  at->second = std::make_shared<Job>(job_id, dir, options_);
   return absl::OkStatus();
 }
 
@@ -204,6 +204,8 @@ void JournalService::Serve(Turn& turn, bool last) {
 
 void JournalService::CommitGroup(Job& job, bool last) {
   const absl::Status status = job.log.Commit(job.inflight);
+  if (job.log.fenced_out() && !std::exchange(fenced_out_, true) && options_.on_fenced_out)
+    options_.on_fenced_out(status);
   if (!status.ok() && !job.log.broken()) {
     const std::string problem =
         Concat("journal: ", Message(status), "; ", job.inflight.size(), " records wait and are tried again every ",

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "driver/journal/job_log.h"
 #include "driver/journal/journal_files.h"
 #include "millrace/v1/durable.pb.h"
 
@@ -41,6 +42,10 @@ struct JournalOptions {
   std::chrono::milliseconds retry_delay{200};                // between tries on a full disk
   // Once each time a file has outgrown its limit, on the journal's thread: answer with Rewrite, from any thread.
   std::function<void(const std::string& job_id)> on_compact{};
+  JournalFence fence{};  // of a term that can be over without its driver's knowing
+  // The fence has refused a group of records, which count as not durable: the term is over. On the journal's thread,
+  // once, before anybody is told.
+  std::function<void(const absl::Status& why)> on_fenced_out{};
 };
 
 enum class Durability {
@@ -108,6 +113,7 @@ class JournalService {
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Job>> jobs_;
   bool stopping_ = false;
+  bool fenced_out_ = false;  // the thread's alone
   std::thread thread_;
 };
 

@@ -1,6 +1,7 @@
 #include "driver/journal/journal_files.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -14,40 +15,63 @@ namespace {
 
 using v1::durable::JournalRecord;
 
-absl::Status Damaged(const std::string& dir, std::string_view what) {
-  return DataLoss("journal ", JournalPath(dir), " ", what, "; restore the file from a copy, or remove ", dir,
+constexpr std::string_view kName = "journal";
+
+absl::Status Damaged(const std::string& path, std::string_view what) {
+  return DataLoss("journal ", path, " ", what, "; restore the file from a copy, or remove ", ParentDirectory(path),
                   " to give the job up");
+}
+
+// The terms of the journals in a directory, ascending.
+absl::StatusOr<std::vector<std::uint64_t>> Epochs(const std::string& dir) {
+  std::vector<std::uint64_t> epochs;
+  std::error_code error;
+  std::filesystem::directory_iterator entries(dir, error);
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory) return epochs;
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    const std::string name = entries->path().filename().string();
+    if (name == kName) epochs.push_back(0);
+    if (!name.starts_with(kName) || name.size() < kName.size() + 2 || name[kName.size()] != '.') continue;
+    std::uint64_t epoch = 0;
+    const char* const last = name.data() + name.size();
+    const auto [end, bad] = std::from_chars(name.data() + kName.size() + 1, last, epoch);
+    if (bad == std::errc() && end == last && epoch > 0) epochs.push_back(epoch);
+  }
+  if (error) return ErrnoStatus(error.value(), Concat("cannot list ", dir));
+  std::ranges::sort(epochs);
+  return epochs;
 }
 
 }  // namespace
 
-std::string JournalPath(const std::string& dir) { return dir + "/journal"; }
-std::string NewJournalPath(const std::string& dir) { return dir + "/journal.new"; }
+std::string JournalPath(const std::string& dir, std::uint64_t epoch) {
+  return epoch == 0 ? Concat(dir, "/", kName) : Concat(dir, "/", kName, ".", epoch);
+}
+std::string NewJournalPath(const std::string& dir, std::uint64_t epoch) { return JournalPath(dir, epoch) + ".new"; }
 
-absl::StatusOr<bool> JournalExists(const std::string& dir) {
-  std::error_code error;
-  const bool exists = std::filesystem::exists(JournalPath(dir), error);
-  if (error) return ErrnoStatus(error.value(), Concat("cannot look for ", JournalPath(dir)));
-  return exists;
+absl::StatusOr<std::optional<std::uint64_t>> NewestJournal(const std::string& dir) {
+  MR_ASSIGN_OR_RETURN(const auto epochs, Epochs(dir));
+  return epochs.empty() ? std::nullopt : std::optional(epochs.back());
 }
 
 absl::StatusOr<std::vector<JournalRecord>> ReadJob(const std::string& dir) {
-  MR_ASSIGN_OR_RETURN(const RecordLogContents contents, ReadRecordLog(JournalPath(dir)));
+  MR_ASSIGN_OR_RETURN(const auto newest, NewestJournal(dir));
+  const std::string path = JournalPath(dir, newest.value_or(0));
+  MR_ASSIGN_OR_RETURN(const RecordLogContents contents, ReadRecordLog(path));
   if (contents.torn) {
-    log::Warn("journal ends in a torn record, which is left out",
-              {{"file", JournalPath(dir)}, {"offset", contents.good_bytes}});
+    log::Warn("journal ends in a torn record, which is left out", {{"file", path}, {"offset", contents.good_bytes}});
   }
   std::vector<JournalRecord> records;
   for (std::size_t i = 0; i < contents.records.size(); ++i) {
     JournalRecord record;
     if (!record.ParseFromString(contents.records[i]) || record.record_case() == JournalRecord::RECORD_NOT_SET) {
-      return Damaged(dir, Concat("has a record (number ", i, ") that this version cannot read"));
+      return Damaged(path, Concat("has a record (number ", i, ") that this version cannot read"));
     }
     if (record.has_snapshot()) records.clear();
     records.push_back(std::move(record));
   }
-  if (records.empty()) return Damaged(dir, "holds no whole record");
-  if (!records.front().has_snapshot()) return Damaged(dir, "does not begin with a Snapshot");
+  if (records.empty()) return Damaged(path, "holds no whole record");
+  if (!records.front().has_snapshot()) return Damaged(path, "does not begin with a Snapshot");
   return records;
 }
 
@@ -57,19 +81,30 @@ absl::StatusOr<std::vector<std::string>> ListJobs(const std::string& root) {
   std::filesystem::directory_iterator entries(root, error);
   if (error == std::errc::no_such_file_or_directory) return jobs;
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    MR_ASSIGN_OR_RETURN(const bool exists, JournalExists(entries->path().string()));
-    if (exists) jobs.push_back(entries->path().filename().string());
+    MR_ASSIGN_OR_RETURN(const auto newest, NewestJournal(entries->path().string()));
+    if (newest) jobs.push_back(entries->path().filename().string());
   }
   if (error) return ErrnoStatus(error.value(), Concat("cannot list ", root));
   std::sort(jobs.begin(), jobs.end());
   return jobs;
 }
 
+absl::Status RemoveOlderJournals(const std::string& dir, std::uint64_t epoch) {
+  MR_ASSIGN_OR_RETURN(const auto epochs, Epochs(dir));
+  for (const std::uint64_t older : epochs) {
+    if (older < epoch) MR_RETURN_IF_ERROR(RemoveFile(JournalPath(dir, older)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RemoveJobDirectory(const std::string& dir) {
   std::error_code error;
   if (!std::filesystem::exists(dir, error) && !error) return absl::OkStatus();
-  MR_RETURN_IF_ERROR(RemoveFile(JournalPath(dir)));
-  MR_RETURN_IF_ERROR(SyncDirectory(dir));
+  MR_ASSIGN_OR_RETURN(const auto epochs, Epochs(dir));
+  for (const std::uint64_t epoch : epochs) {
+    MR_RETURN_IF_ERROR(RemoveFile(JournalPath(dir, epoch)));
+    MR_RETURN_IF_ERROR(SyncDirectory(dir));
+  }
   std::filesystem::remove_all(dir, error);
   if (error) return ErrnoStatus(error.value(), Concat("cannot remove ", dir));
   return SyncDirectory(ParentDirectory(dir));

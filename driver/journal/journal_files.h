@@ -1,10 +1,13 @@
-// Where journals lie and how they are read back: `<root>/<job id>/journal`. Used at start and by tools, while no
-// JournalService writes there. Plain functions; errors name the file.
+// Where journals lie and how they are read back. A job's directory holds `journal`, or, of drivers that share their
+// data directory, `journal.E`: each term begins a file of its own with a Snapshot, for the driver before may still
+// write to its. The one of the newest term counts. Used at start and by tools. Plain functions; errors name the file.
 //
 //   MR_ASSIGN_OR_RETURN(auto jobs, ListJobs(root));
 //   for (const auto& id : jobs) { MR_ASSIGN_OR_RETURN(auto records, ReadJob(root + "/" + id)); … }
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,11 +24,17 @@ absl::StatusOr<std::vector<v1::durable::JournalRecord>> ReadJob(const std::strin
 // Names of the directories in `root` that hold a journal, sorted. Empty when there is no `root`.
 absl::StatusOr<std::vector<std::string>> ListJobs(const std::string& root);
 
-// The journal goes first, durably: a removal that is interrupted does not leave half a job that comes back.
+// The journals go first, durably, the newest last: a removal that is interrupted does not leave half a job that comes
+// back.
 absl::Status RemoveJobDirectory(const std::string& dir);
 
-std::string JournalPath(const std::string& dir);
-std::string NewJournalPath(const std::string& dir);
-absl::StatusOr<bool> JournalExists(const std::string& dir);
+// Removes the journals of terms before `epoch`.
+absl::Status RemoveOlderJournals(const std::string& dir, std::uint64_t epoch);
+
+// Epoch 0: of a driver that shares its directory with no other.
+std::string JournalPath(const std::string& dir, std::uint64_t epoch = 0);
+std::string NewJournalPath(const std::string& dir, std::uint64_t epoch = 0);
+// Of the newest journal; nothing when there is none.
+absl::StatusOr<std::optional<std::uint64_t>> NewestJournal(const std::string& dir);
 
 }  // namespace millrace
