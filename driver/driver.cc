@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::size_t kEndedJobsKept = 100;
 constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kRecordWait = 5 * kSecond;  // for the first record of a new job
 constexpr std::chrono::hours kRunnerCertificateLifetime{24 * 30};
 
 std::string MajorMinor(const std::string& version) { return version.substr(0, version.rfind('.')); }
@@ -142,6 +143,7 @@ std::string Driver::NewJobId() {
 
 void Driver::Submit(Submission submission, std::function<void()> planned,
                     std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done) {
+  if (const auto job = JobOfSubmission(submission.submission)) return TellWhenDurable(job, std::move(done));
   v1::PlanRequest request;
   request.set_sha256(submission.sha256);
   request.set_name(submission.name);
@@ -151,6 +153,7 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
                                        done = std::move(done)](absl::StatusOr<v1::Plan> plan) {
     const auto start = [&]() -> absl::StatusOr<std::shared_ptr<LiveJob>> {
       if (!plan.ok()) return plan.status();
+      if (const auto job = JobOfSubmission(submission.submission)) return job;  // the same, twice at once
       MR_ASSIGN_OR_RETURN(JobPlan job_plan, wire::FromProto(*plan));
       for (const auto& [id, job] : jobs_) {
         if (job->ended() || job->record().name != plan->name()) continue;
@@ -162,13 +165,40 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
       const std::string id = NewJobId();
       MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
       AddJob({id, plan->name(), submission.sha256, submission.arguments, submission.batch_interval_us, loop_.now_us(),
-              *plan},
+              *plan, submission.submission},
              std::move(job_plan), nullptr, first ? &*first : nullptr);
       const std::shared_ptr<LiveJob> job = jobs_.at(id);
       for (const std::string& executor : executors_.connected()) job->ExecutorConnected(executor, {});
       return job;
     };
-    done(start());
+    auto job = start();
+    if (!job.ok()) return done(job.status());
+    TellWhenDurable(*job, done);
+  });
+}
+
+std::shared_ptr<LiveJob> Driver::JobOfSubmission(const std::string& submission) const {
+  if (submission.empty()) return nullptr;
+  const auto found =
+      std::ranges::find_if(jobs_, [&](const auto& entry) { return entry.second->record().submission == submission; });
+  return found == jobs_.end() ? nullptr : found->second;
+}
+
+// A driver that dies, or finds its term over, before the job is durable, has promised nothing.
+void Driver::TellWhenDurable(const std::shared_ptr<LiveJob>& job,
+                             std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done) {
+  const std::string id = job->record().id;
+  const auto told = std::make_shared<bool>(false);
+  const auto tell = [told, done = std::move(done)](const absl::StatusOr<std::shared_ptr<LiveJob>>& result) {
+    if (!std::exchange(*told, true)) done(result);
+  };
+  const absl::Status asked = journal_->AwaitDurable(id, [this, job, tell](const absl::Status& status) {
+    loop_.Post([job, tell, status] { status.ok() ? tell(job) : tell(status); });
+  });
+  if (!asked.ok()) return tell(job);  // it has ended already
+  loop_.PostAt(loop_.now_us() + kRecordWait, [this, id, tell] {
+    tell(ResourceExhausted("job ", id, " waits for its journal to be written: ", journal_->problem(id),
+                           "; `millrace status ", id, "` tells when it goes on"));
   });
 }
 

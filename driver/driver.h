@@ -34,7 +34,8 @@ struct Submission {
   std::string sha256;
   std::map<std::string, std::string> arguments;
   std::uint64_t batch_interval_us = 0;
-  std::string from;  // an ended job to go on from; empty: none
+  std::string from;        // an ended job to go on from; empty: none
+  std::string submission;  // the client's own name for its call; empty: none
 };
 
 // What the process does around a driver's life.
@@ -65,13 +66,14 @@ class Driver final : public JobHost {
   std::uint64_t epoch() const { return term_.epoch(); }          // any thread
   ExecutorRegistry& executors() { return executors_; }
 
-  // Plans and starts. `planned` is told when the plan is there; `done` gets the job, or INVALID_ARGUMENT with the
-  // planner's words …
+  // Plans and starts, or finds the job that this very submission has made before. `planned` is told when the plan is
+  // there; `done` gets the job once it is durable, or INVALID_ARGUMENT with the planner's words …
   void Submit(Submission submission, std::function<void()> planned,
               std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
   // By id, name (the live one first, then the newest), or a unique beginning of the id. NotFound names what there is.
   absl::StatusOr<std::shared_ptr<LiveJob>> FindJob(const std::string& reference) const;
   std::shared_ptr<LiveJob> JobById(const std::string& id) const;
+  std::shared_ptr<LiveJob> JobOfSubmission(const std::string& submission) const;
   const std::map<std::string, std::shared_ptr<LiveJob>>& jobs() const { return jobs_; }
   std::uint32_t RunnersOn(const std::string& executor) const;
   absl::StatusOr<std::string> SignRunner(const v1::CertificateRequest& request);
@@ -88,6 +90,8 @@ class Driver final : public JobHost {
   absl::Status Listen();
   absl::StatusOr<std::optional<JobSnapshot>> TakeOver(const std::string& from, const v1::Plan& plan) const;
   void AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered, const JobSnapshot* first = nullptr);
+  void TellWhenDurable(const std::shared_ptr<LiveJob>& job,
+                       std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
   void EverySecond();
   void ForgetOldJobs();
   std::string NewJobId();

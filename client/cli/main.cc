@@ -33,7 +33,8 @@ void AddGlobalOptions(CommandLine& line) {
   GlobalOptions& global = line.global;
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_help_all_flag("--help-all", "Print the help of all commands and exit");
-  app.add_option("--driver", global.driver, "HOST:PORT of the driver (MILLRACE_DRIVER; default 127.0.0.1:7077)");
+  app.add_option("--driver", global.driver,
+                 "HOST:PORT of the driver, or several with commas (MILLRACE_DRIVER; default 127.0.0.1:7077)");
   app.add_option("--tls-dir", global.tls_dir, "Directory of ca.crt, client.crt, client.key (MILLRACE_TLS_DIR)");
   app.add_option("--ca", global.ca, "The certificate of the cluster's CA");
   app.add_option("--cert", global.cert, "The client's certificate");

@@ -4,12 +4,15 @@
 #include <filesystem>
 
 #include "common/config/config.h"
+#include "common/net/driver_addresses.h"
 
 namespace millrace::cli {
 namespace {
 
 constexpr OptionSpec kOptions[] = {
-    {.key = "driver", .default_text = "127.0.0.1:7077", .doc = "HOST:PORT of the driver."},
+    {.key = "driver",
+     .default_text = "127.0.0.1:7077",
+     .doc = "HOST:PORT of the driver, or of each of several, with commas between."},
     {.key = "timeout",
      .type = OptionType::kDuration,
      .default_text = "10s",
@@ -75,9 +78,7 @@ absl::StatusOr<ClientOptions> ResolveSettings(const GlobalOptions& given) {
   if (const std::string driver = Environment("MILLRACE_DRIVER"); !driver.empty()) options.target = driver;
   if (!given.driver.empty()) options.target = given.driver;
 
-  if (options.target.rfind(':') == std::string::npos) {
-    return InvalidArgument("the driver's address '", options.target, "' must be HOST:PORT");
-  }
+  MR_RETURN_IF_ERROR(DriverAddresses::Parse(options.target).status());
 
   std::int64_t timeout_us = config.DurationUs("timeout");
   if (!given.timeout.empty()) {

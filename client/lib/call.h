@@ -22,7 +22,9 @@ class Client::Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  void LimitTime() { context_.set_deadline(std::chrono::system_clock::now() + client_.options_.timeout); }
+  void LimitTime(Time deadline) {
+    context_.set_deadline(std::chrono::system_clock::now() + (deadline - std::chrono::steady_clock::now()));
+  }
   grpc::ClientContext* context() { return &context_; }
 
  private:

@@ -6,6 +6,11 @@
 //   MR_ASSIGN_OR_RETURN(v1::JobStatus job, client->Submit("libwords.so", {.name = "words"}, nullptr));
 //   MR_RETURN_IF_ERROR(client->FollowJob(job.id(), [](const v1::JobEvent& event) { … }));
 //
+// Of several drivers the one that leads is found, at each call again: a call that reaches none, or one that does not
+// lead, goes on to the next until its time is over. That is safe for all of them; a submission carries a name of its
+// own by which the driver knows it again. A stream that breaks after it has given something ends with Unavailable: call
+// again, and the leader is found.
+//
 // Thread-safe; calls block. Callbacks run on the calling thread. Errors are the driver's own (control.proto names
 // them), and for the connection: Unavailable (nothing there, no answer), Unauthenticated (the driver is not who it
 // should be), PermissionDenied (it does not take our certificate), DeadlineExceeded, Cancelled (Cancel was called).
@@ -13,6 +18,7 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,6 +27,7 @@
 #include <set>
 #include <string>
 
+#include "client/lib/connections.h"
 #include "common/net/tls.h"
 #include "common/status.h"
 #include "millrace/v1/control.grpc.pb.h"
@@ -28,9 +35,10 @@
 namespace millrace {
 
 struct ClientOptions {
-  std::string target = "127.0.0.1:7077";
+  std::string target = "127.0.0.1:7077";  // or several, "a:7077,b:7077"
   TlsFiles tls;
-  // For connecting, and for each call that has one answer. Submitting and following take as long as they take.
+  // For connecting, and for each call that has one answer. Submitting and following take as long as they take, once
+  // they have begun.
   std::chrono::milliseconds timeout{10'000};
 };
 
@@ -49,7 +57,7 @@ struct LogsOptions {
 class Client {
  public:
   // What a submission has reached: first "uploading" with sent and total bytes, then the driver's own steps with their
-  // detail.
+  // detail; "again" with the reason when it begins anew with another driver.
   struct Progress {
     std::string step;
     std::string detail;
@@ -86,19 +94,38 @@ class Client {
 
  private:
   class Call;
-  Client(ClientOptions options, TlsIdentity identity);
+  using Time = std::chrono::steady_clock::time_point;
+  // One try of a call at one driver.
+  using Try = std::function<grpc::Status(ClientConnection& at)>;
+
+  Client(ClientOptions options, DriverAddresses drivers, TlsIdentity identity);
   absl::Status AwaitConnection();
-  // The driver's answer as it is; a broken connection with its reason.
-  absl::Status Explained(const grpc::Status& status);
+  // Tries until a driver answers, or until `deadline`, which a try may move. The driver's answer as it is, or why none
+  // came.
+  absl::Status Reach(Time& deadline, const Try& attempt);
+  Time Patience() const { return std::chrono::steady_clock::now() + options_.timeout; }
+  // False when calls are cancelled.
+  bool Pause();
+  // A broken connection with its reason; anything else is the driver's own.
+  absl::Status Explained(const grpc::Status& status, const ClientConnection& at) const;
+  struct Failure {
+    grpc::Status status;
+    std::shared_ptr<ClientConnection> at;
+  };
+  absl::Status NobodyLeads(const std::map<std::string, Failure>& tried) const;
   template <class Request, class Reply>
   absl::StatusOr<Reply> Ask(grpc::Status (v1::Control::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                             const Request& request);
+  template <class Out, class Request>
+  absl::Status Stream(std::unique_ptr<grpc::ClientReader<Out>> (v1::Control::Stub::*method)(grpc::ClientContext*,
+                                                                                            const Request&),
+                      const Request& request, const std::function<void(const Out&)>& on_message);
 
   const ClientOptions options_;
   const TlsIdentity identity_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::Control::Stub> stub_;
+  ClientConnections connections_;
   std::mutex mutex_;
+  std::condition_variable wake_;
   bool cancelled_ = false;
   std::set<grpc::ClientContext*> running_;
 };

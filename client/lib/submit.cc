@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <random>
+#include <utility>
 
 #include "client/lib/call.h"
 #include "client/lib/client.h"
@@ -87,6 +89,14 @@ absl::Status Upload(const Library& library, SubmitStream& stream, const Client::
   return absl::OkStatus();
 }
 
+// By which the driver knows a submission again that comes a second time.
+std::string RandomName() {
+  std::random_device random;
+  std::string name;
+  for (int i = 0; i < 4; ++i) name += Concat(i == 0 ? "" : "-", random());
+  return name;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::JobStatus> Client::Submit(const std::string& path, const SubmitOptions& options,
@@ -100,24 +110,33 @@ absl::StatusOr<v1::JobStatus> Client::Submit(const std::string& path, const Subm
   header.mutable_arguments()->insert(options.arguments.begin(), options.arguments.end());
   header.set_batch_interval_us(options.batch_interval_us);
   header.set_from(options.from);
+  header.set_submission(RandomName());
 
-  Call call(*this);
-  const auto stream = stub_->Submit(call.context());
-  absl::Status read;
-  if (stream->Write(first)) read = Upload(library, *stream, progress);
-  if (!read.ok()) call.context()->TryCancel();
   v1::JobStatus job;
-  bool has_job = false;
-  for (v1::SubmitProgress reply; stream->Read(&reply);) {
-    if (progress) progress({reply.step(), reply.detail(), library.size(), library.size()});
-    if (!reply.has_job()) continue;
-    job = reply.job();
-    has_job = true;
-  }
-  const grpc::Status status = stream->Finish();
-  if (!read.ok()) return read;
-  if (!status.ok()) return Explained(status);
-  if (!has_job) {
+  absl::Status read;
+  bool again = false;
+  Time deadline = Patience();
+  const absl::Status reached = Reach(deadline, [&](ClientConnection& at) {
+    // Time is counted from the last sign of life.
+    const ProgressCallback heard = [&](const Progress& now) {
+      deadline = Patience();
+      if (progress) progress(now);
+    };
+    if (std::exchange(again, true) && progress)
+      progress({"again", Concat("with driver ", at.target), 0, library.size()});
+    Call call(*this);
+    const auto stream = at.stub->Submit(call.context());
+    if (stream->Write(first)) read = Upload(library, *stream, heard);
+    if (!read.ok()) call.context()->TryCancel();
+    for (v1::SubmitProgress reply; stream->Read(&reply);) {
+      heard({reply.step(), reply.detail(), library.size(), library.size()});
+      if (reply.has_job()) job = reply.job();
+    }
+    return stream->Finish();
+  });
+  MR_RETURN_IF_ERROR(read);
+  MR_RETURN_IF_ERROR(reached);
+  if (job.id().empty()) {
     return DataLoss(
         "the driver's answer ended before it named the job, which may run all the same: look for it in the list of "
         "jobs");

@@ -63,7 +63,7 @@ void DriverAddresses::Next(std::string_view error) {
 
 std::string DriverAddresses::text() const {
   std::string out;
-  for (const std::string& address : all_) out += (out.empty() ? "" : ",") + address;
+  for (std::size_t i = 0; i < all_.size(); ++i) out += (out.empty() ? "" : ",") + all_[(current_ + i) % all_.size()];
   return out;
 }
 

@@ -36,7 +36,7 @@ class DriverAddresses {
   const std::vector<std::string>& all() const { return all_; }
   std::size_t current() const { return current_; }
   bool several() const { return all_.size() > 1; }
-  // "a:7077,b:7077".
+  // "a:7077,b:7077", the current first.
   std::string text() const;
 
  private:

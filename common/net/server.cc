@@ -16,6 +16,11 @@ namespace {
 constexpr int kMessageBytesMax = 512 << 20;
 constexpr int kKeepaliveMs = 5'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
+// For a driver that can be replaced: about what the lease of one that hangs takes to end.
+constexpr int kEagerKeepaliveMs = 1'000;
+constexpr int kEagerKeepaliveTimeoutMs = 2'000;
+// gRPC's "minimum of the pause before it connects again" is also how long one try to connect may take.
+constexpr int kConnectMs = 2'000;
 
 // gRPC says only that it could not listen; a bind of our own says why.
 std::string WhyNotBound(const std::string& listen) {
@@ -79,6 +84,15 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const TlsI
   return grpc::CreateCustomChannel(target, ChannelCredentials(identity, expected_role, expected_id), arguments);
 }
 
-void ForgetBackoff(grpc::Channel& channel) { grpc::experimental::ChannelResetConnectionBackoff(&channel); }
+std::shared_ptr<grpc::Channel> MakeDriverChannel(const std::string& target, const TlsIdentity& identity, bool eager) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  arguments.SetMaxSendMessageSize(kMessageBytesMax);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, eager ? kEagerKeepaliveMs : kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, eager ? kEagerKeepaliveTimeoutMs : kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(target, ChannelCredentials(identity, "driver"), arguments);
+}
 
 }  // namespace millrace

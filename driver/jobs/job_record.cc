@@ -93,6 +93,7 @@ class Player {
     record.batch_interval_us = in.batch_interval_us();
     record.submitted_time_us = in.submitted_time_us();
     record.plan = in.plan();
+    record.submission = in.submission();
     splits_.clear();
     for (const auto& split : in.splits()) splits_[{split.source(), split.split()}] = ReadSplit(split);
     job_.snapshot = {};
@@ -176,6 +177,7 @@ v1::durable::Snapshot ToDurable(const JobRecord& record, const JobSnapshot& snap
   out.set_batch_interval_us(record.batch_interval_us);
   out.set_submitted_time_us(record.submitted_time_us);
   *out.mutable_plan() = record.plan;
+  out.set_submission(record.submission);
   for (const SplitState& split : snapshot.splits) WriteSplit(split, out.add_splits());
   out.set_last_batch(snapshot.last_batch);
   out.set_last_batch_time_us(snapshot.last_batch_time_us);

@@ -23,6 +23,7 @@ struct JobRecord {
   std::uint64_t batch_interval_us = 0;  // 0: the job's own
   std::int64_t submitted_time_us = 0;
   v1::Plan plan;
+  std::string submission = {};  // the client's own name for its call; empty: none
 };
 
 // What a journal tells of a job.

@@ -10,7 +10,9 @@ namespace millrace {
 namespace {
 
 absl::Status WriteNew(RecordLogWriter& writer, std::span<const JournalEntry> entries) {
-  for (const auto& entry : entries) MR_RETURN_IF_ERROR(writer.Append(entry.payload));
+  for (const auto& entry : entries) {
+    if (!entry.payload.empty()) MR_RETURN_IF_ERROR(writer.Append(entry.payload));
+  }
   return writer.Sync();
 }
 

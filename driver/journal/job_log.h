@@ -23,7 +23,7 @@
 namespace millrace {
 
 struct JournalEntry {
-  std::string payload;
+  std::string payload;  // empty: nothing to write, but `done` is to be told when its turn has come
   bool snapshot = false;
   std::function<void(absl::Status)> done;  // may be null
 };

@@ -98,6 +98,16 @@ absl::Status JournalService::Enqueue(const std::string& job_id, const JournalRec
   return absl::OkStatus();
 }
 
+absl::Status JournalService::AwaitDurable(const std::string& job_id, Done done) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return Unavailable("journal of job ", job_id, ": the driver stops");
+  MR_ASSIGN_OR_RETURN(const std::shared_ptr<Job> job, Find(job_id));
+  job->queue.push_back({"", false, std::move(done)});
+  job->queued_bytes += kRecordHeaderBytes;
+  Wake(*job, Clock::now());
+  return absl::OkStatus();
+}
+
 absl::Status JournalService::CloseJob(const std::string& job_id, Done done) {
   return End(job_id, false, std::move(done));
 }

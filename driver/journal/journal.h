@@ -75,6 +75,9 @@ class JournalService {
   // records go behind it. Not refused by a full queue, for it is the way out of one.
   absl::Status Rewrite(const std::string& job_id, v1::durable::Snapshot snapshot, Done done = nullptr);
 
+  // `done` when all that was appended before is durable.
+  absl::Status AwaitDurable(const std::string& job_id, Done done);
+
   // Closes the file once all that is queued is durable, or broken. `done` may be null.
   absl::Status CloseJob(const std::string& job_id, Done done = nullptr);
 

@@ -58,6 +58,9 @@ absl::Status SubmitSession::TakeHeader(const v1::SubmitHeader& header) {
   if (interval != 0 && (interval < 1000 || interval > 3'600'000'000ULL)) {
     return InvalidArgument("batch interval ", interval, " us is outside 1 ms to 1 h");
   }
+  if (header.submission().size() > 64)
+    return InvalidArgument("the submission's own name has ", header.submission().size(),
+                           " bytes; at most 64 are possible");
   std::size_t bytes = 0;
   for (const auto& [key, value] : header.arguments()) bytes += key.size() + value.size();
   if (bytes > kArgumentBytesMax)
@@ -99,7 +102,8 @@ void SubmitSession::PlanAndStart() {
                         header_->sha256(),
                         {header_->arguments().begin(), header_->arguments().end()},
                         header_->batch_interval_us(),
-                        header_->from()};
+                        header_->from(),
+                        header_->submission()};
   driver_.Submit(
       std::move(submission), [self = shared_from_this()] { self->Progress("planned", ""); },
       [self = shared_from_this()](absl::StatusOr<std::shared_ptr<LiveJob>> job) {

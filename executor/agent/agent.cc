@@ -38,15 +38,16 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(ExecutorOptions options) {
   std::error_code ignored;
   std::filesystem::remove_all(options.data_dir + "/runners", ignored);  // blocks of runners that are gone
   MR_ASSIGN_OR_RETURN(ArtifactStore store, ArtifactStore::Open(options.data_dir + "/artifacts"));
-  return std::unique_ptr<Agent>(new Agent(std::move(options), std::move(identity), std::move(store)));
+  MR_ASSIGN_OR_RETURN(DriverAddresses drivers, DriverAddresses::Parse(options.driver));
+  return std::unique_ptr<Agent>(
+      new Agent(std::move(options), std::move(drivers), std::move(identity), std::move(store)));
 }
 
-Agent::Agent(ExecutorOptions options, TlsIdentity identity, ArtifactStore store)
+Agent::Agent(ExecutorOptions options, DriverAddresses drivers, TlsIdentity identity, ArtifactStore store)
     : options_(std::move(options)),
       identity_(std::move(identity)),
-      channel_(MakeChannel(options_.driver, identity_, "driver")),
-      stub_(v1::Cluster::NewStub(channel_)),
-      libraries_(loop_, std::move(store), channel_) {}
+      driver_(std::move(drivers), identity_),
+      libraries_(loop_, std::move(store), [this] { return driver_.channel(); }) {}
 
 void Agent::KillChildren() {
   runners_.clear();
@@ -70,7 +71,6 @@ void Agent::Stop() { loop_.Stop(); }
 // ---- the driver's stream ----
 
 void Agent::Connect() {
-  ForgetBackoff(*channel_);
   stream_ = DriverStream::Make({
       .on_message =
           [this](v1::ExecutorCommand command, std::function<void()> next) {
@@ -83,7 +83,8 @@ void Agent::Connect() {
   });
   registered_ = false;
   stream_->context().set_wait_for_ready(false);
-  stream_->Start([this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Executor(context, reactor); });
+  const auto stub = v1::Cluster::NewStub(driver_.channel());
+  stream_->Start([&](grpc::ClientContext* context, auto* reactor) { stub->async()->Executor(context, reactor); });
   v1::ExecutorMessage message;
   auto* info = message.mutable_register_();
   info->set_executor_id(identity_.name.id);
@@ -100,14 +101,15 @@ void Agent::Connect() {
 }
 
 void Agent::Disconnected(const grpc::Status& status) {
-  const std::string why = ExplainConnectFailure(status, options_.driver);
+  const std::string why = ExplainConnectFailure(status, driver_.target());
   if (registered_) {
-    log::Warn("driver lost", {{"driver", options_.driver}, {"why", why}});
+    log::Warn("driver lost", {{"driver", driver_.target()}, {"why", why}});
   } else if (loop_.now_us() - told_unreachable_us_ > kTellAgain) {
     told_unreachable_us_ = loop_.now_us();
     log::Warn("cannot reach the driver, trying again", {{"driver", options_.driver}, {"why", why}});
   }
   registered_ = false;
+  driver_.Next(status);
   loop_.PostAt(loop_.now_us() + kReconnectWait, [this] { Connect(); });
 }
 
@@ -135,7 +137,7 @@ void Agent::Handle(const v1::ExecutorCommand& command) {
     case v1::ExecutorCommand::kRegistered:
       registered_ = true;
       told_unreachable_us_ = 0;
-      log::Info("registered", {{"driver", options_.driver}, {"epoch", epoch_}});
+      log::Info("registered", {{"driver", driver_.target()}, {"epoch", epoch_}});
       return;
     case v1::ExecutorCommand::kPlan:
       return Plan(command.plan());
@@ -278,7 +280,7 @@ v1::RunnerBootstrap Agent::Bootstrap(const v1::StartRunner& start) const {
   *bootstrap.mutable_arguments() = start.arguments();
   bootstrap.set_batch_interval_us(start.batch_interval_us());
   bootstrap.set_fingerprint(start.fingerprint());
-  bootstrap.set_driver(options_.driver);
+  bootstrap.set_driver(driver_.addresses());
   bootstrap.set_host(options_.host);
   bootstrap.set_ca_pem(identity_.ca_pem);
   bootstrap.set_slots(options_.slots);

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
+#include "common/net/driver_channel.h"
 #include "common/net/stream.h"
 #include "common/net/tls.h"
 #include "executor/agent/child_process.h"
@@ -43,7 +44,7 @@ class Agent {
     int log_lines = 0;
   };
 
-  Agent(ExecutorOptions options, TlsIdentity identity, ArtifactStore store);
+  Agent(ExecutorOptions options, DriverAddresses drivers, TlsIdentity identity, ArtifactStore store);
 
   void Connect();
   void Connected();
@@ -70,8 +71,7 @@ class Agent {
   const ExecutorOptions options_;
   const TlsIdentity identity_;
   EventLoop loop_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::Cluster::Stub> stub_;
+  DriverChannel driver_;
   LibraryCache libraries_;
   std::shared_ptr<DriverStream> stream_;
   bool registered_ = false;

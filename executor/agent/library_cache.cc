@@ -10,7 +10,7 @@ namespace {
 constexpr std::chrono::seconds kFetchDeadline{120};
 }
 
-LibraryCache::LibraryCache(EventLoop& loop, ArtifactStore store, std::shared_ptr<grpc::Channel> driver)
+LibraryCache::LibraryCache(EventLoop& loop, ArtifactStore store, std::function<std::shared_ptr<grpc::Channel>()> driver)
     : loop_(loop), store_(std::move(store)), driver_(std::move(driver)) {}
 
 LibraryCache::~LibraryCache() {
@@ -21,8 +21,8 @@ void LibraryCache::Get(const std::string& sha256, Done done) {
   std::vector<Done>& waiting = waiting_[sha256];
   waiting.push_back(std::move(done));
   if (waiting.size() > 1) return;  // under way
-  fetching_[sha256] = std::thread([this, sha256] {
-    absl::StatusOr<std::string> image = Load(sha256);
+  fetching_[sha256] = std::thread([this, sha256, driver = driver_()] {
+    absl::StatusOr<std::string> image = Load(sha256, driver);
     loop_.Post([this, sha256, image = std::move(image)] {
       fetching_[sha256].join();
       fetching_.erase(sha256);
@@ -33,16 +33,17 @@ void LibraryCache::Get(const std::string& sha256, Done done) {
   });
 }
 
-absl::StatusOr<std::string> LibraryCache::Load(const std::string& sha256) {
+absl::StatusOr<std::string> LibraryCache::Load(const std::string& sha256,
+                                               const std::shared_ptr<grpc::Channel>& driver) {
   if (!store_.Has(sha256) || !store_.Verify(sha256).ok()) {
     MR_RETURN_IF_ERROR(store_.Remove(sha256));
-    MR_RETURN_IF_ERROR(Fetch(sha256));
+    MR_RETURN_IF_ERROR(Fetch(sha256, driver));
   }
   return ReadFile(store_.Path(sha256), kMaxArtifactBytes);
 }
 
-absl::Status LibraryCache::Fetch(const std::string& sha256) {
-  const auto stub = v1::Cluster::NewStub(driver_);
+absl::Status LibraryCache::Fetch(const std::string& sha256, const std::shared_ptr<grpc::Channel>& driver) {
+  const auto stub = v1::Cluster::NewStub(driver);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kFetchDeadline);
   v1::FetchArtifactRequest request;

@@ -20,7 +20,8 @@ class LibraryCache {
  public:
   using Done = std::function<void(absl::StatusOr<std::string> image)>;  // on the loop thread
 
-  LibraryCache(EventLoop& loop, ArtifactStore store, std::shared_ptr<grpc::Channel> driver);
+  // `driver`: the connection to fetch from, asked on the loop thread each time.
+  LibraryCache(EventLoop& loop, ArtifactStore store, std::function<std::shared_ptr<grpc::Channel>()> driver);
   ~LibraryCache();
 
   // Gives the library's bytes, verified. Unavailable when the driver cannot be reached, NotFound when it has no such
@@ -28,12 +29,12 @@ class LibraryCache {
   void Get(const std::string& sha256, Done done);
 
  private:
-  absl::Status Fetch(const std::string& sha256);
-  absl::StatusOr<std::string> Load(const std::string& sha256);
+  absl::Status Fetch(const std::string& sha256, const std::shared_ptr<grpc::Channel>& driver);
+  absl::StatusOr<std::string> Load(const std::string& sha256, const std::shared_ptr<grpc::Channel>& driver);
 
   EventLoop& loop_;
   const ArtifactStore store_;
-  const std::shared_ptr<grpc::Channel> driver_;
+  const std::function<std::shared_ptr<grpc::Channel>()> driver_;
   std::map<std::string, std::vector<Done>> waiting_;
   std::map<std::string, std::thread> fetching_;
 };

@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/net/driver_addresses.h"
 #include "common/status.h"
 
 namespace millrace {
 namespace {
 
 constexpr OptionSpec kOptions[] = {
-    {.key = "executor.driver", .default_text = "127.0.0.1:7077", .doc = "HOST:PORT of the driver."},
+    {.key = "executor.driver",
+     .type = OptionType::kList,
+     .default_text = "127.0.0.1:7077",
+     .doc = "HOST:PORT of the driver, or of each of several: the one that leads is found."},
     {.key = "executor.host",
      .default_text = "127.0.0.1",
      .doc = "Name or address of this machine under which runners of other executors reach its runners."},
@@ -58,7 +62,10 @@ std::span<const OptionSpec> ExecutorOptionTable() { return kOptions; }
 absl::StatusOr<ExecutorOptions> ReadExecutorOptions(const std::string& file, const std::vector<std::string>& sets) {
   MR_ASSIGN_OR_RETURN(const Config config, LoadConfig(kOptions, file, sets));
   ExecutorOptions options;
-  options.driver = config.String("executor.driver");
+  for (const std::string& driver : config.List("executor.driver"))
+    options.driver += (options.driver.empty() ? "" : ",") + driver;
+  if (const auto drivers = DriverAddresses::Parse(options.driver); !drivers.ok())
+    return Annotate(drivers.status(), "executor.driver");
   options.host = config.String("executor.host");
   options.data_dir = config.String("executor.data_dir");
   options.checkpoint_dir = config.String("executor.checkpoint_dir");

@@ -14,7 +14,7 @@
 namespace millrace {
 
 struct ExecutorOptions {
-  std::string driver;  // HOST:PORT
+  std::string driver;  // HOST:PORT, or several with commas between
   std::string host;    // under which peers reach this machine's runners
   std::string data_dir;
   std::string checkpoint_dir;  // shared by all executors

@@ -30,13 +30,14 @@ absl::StatusOr<std::unique_ptr<RunnerProcess>> RunnerProcess::Start(const v1::Ru
   }
   MR_ASSIGN_OR_RETURN(TlsIdentity identity,
                       MakeIdentity(bootstrap.key_pem(), bootstrap.chain_pem(), bootstrap.ca_pem(), "runner"));
-  auto process = std::unique_ptr<RunnerProcess>(new RunnerProcess(bootstrap.driver(), std::move(identity), crash));
+  MR_ASSIGN_OR_RETURN(DriverAddresses drivers, DriverAddresses::Parse(bootstrap.driver()));
+  auto process = std::unique_ptr<RunnerProcess>(new RunnerProcess(std::move(drivers), std::move(identity), crash));
   MR_RETURN_IF_ERROR(process->Open(bootstrap, std::move(job)));
   return process;
 }
 
-RunnerProcess::RunnerProcess(std::string driver, TlsIdentity identity, CrashPage* crash)
-    : driver_target_(std::move(driver)), identity_(std::move(identity)), crash_(crash) {}
+RunnerProcess::RunnerProcess(DriverAddresses drivers, TlsIdentity identity, CrashPage* crash)
+    : identity_(std::move(identity)), crash_(crash), channel_(std::move(drivers), identity_) {}
 
 RunnerProcess::~RunnerProcess() = default;
 
@@ -63,14 +64,11 @@ absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob
   hello_.set_block_address(HostPort(bootstrap.host(), port));
   hello_.set_fingerprint(runner_->fingerprint());
   hello_.set_slots(settings.slots);
-  channel_ = MakeChannel(driver_target_, identity_, "driver");
-  stub_ = v1::Cluster::NewStub(channel_);
   loop_.Post([this] { ConnectDriver(); });
   return absl::OkStatus();
 }
 
 void RunnerProcess::ConnectDriver() {
-  ForgetBackoff(*channel_);
   driver_ = DriverStream::Make({
       .on_message =
           [this](v1::RunnerCommand command, std::function<void()> next) {
@@ -84,7 +82,8 @@ void RunnerProcess::ConnectDriver() {
       .on_closed = [this](const grpc::Status& status) { loop_.Post([this, status] { DriverClosed(status); }); },
   });
   driver_->context().set_wait_for_ready(false);
-  driver_->Start([this](grpc::ClientContext* context, auto* reactor) { stub_->async()->Runner(context, reactor); });
+  const auto stub = v1::Cluster::NewStub(channel_.channel());
+  driver_->Start([&](grpc::ClientContext* context, auto* reactor) { stub->async()->Runner(context, reactor); });
   v1::RunnerMessage message;
   *message.mutable_hello() = hello_;
   if (const Holding holding = runner_->holding(); holding.route_version != 0)
@@ -94,7 +93,7 @@ void RunnerProcess::ConnectDriver() {
 
 // A driver that answers, and does not want this runner, ends it. One that is gone has a successor, soon or late.
 void RunnerProcess::DriverClosed(const grpc::Status& status) {
-  const std::string why = ExplainConnectFailure(status, driver_target_);
+  const std::string why = ExplainConnectFailure(status, channel_.target());
   switch (status.error_code()) {
     case grpc::StatusCode::ABORTED:
     case grpc::StatusCode::FAILED_PRECONDITION:
@@ -106,6 +105,7 @@ void RunnerProcess::DriverClosed(const grpc::Status& status) {
       break;
   }
   if (!std::exchange(told_lost_, true)) log::Warn("driver lost, waiting for the next", {{"why", why}});
+  channel_.Next(status);
   loop_.PostAt(loop_.now_us() + kReconnectWait, [this] { ConnectDriver(); });
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
+#include "common/net/driver_channel.h"
 #include "common/net/stream.h"
 #include "common/net/tls.h"
 #include "executor/agent/crash_page.h"
@@ -38,22 +39,20 @@ class RunnerProcess final : public RunnerTransport {
  private:
   using DriverStream = ClientStream<v1::RunnerCommand, v1::RunnerMessage>;
 
-  RunnerProcess(std::string driver, TlsIdentity identity, CrashPage* crash);
+  RunnerProcess(DriverAddresses drivers, TlsIdentity identity, CrashPage* crash);
   absl::Status Open(const v1::RunnerBootstrap& bootstrap, LoadedJob job);
   void ConnectDriver();
   void DriverClosed(const grpc::Status& status);
   void ReportStatus();
 
-  const std::string driver_target_;
   const TlsIdentity identity_;
   CrashPage* const crash_;
+  DriverChannel channel_;
   EventLoop loop_;
   std::unique_ptr<Runner> runner_;
   std::unique_ptr<PeerLinks> peers_;
   std::unique_ptr<BlockService> block_service_;
   std::unique_ptr<grpc::Server> server_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::Cluster::Stub> stub_;
   v1::RunnerHello hello_;
   std::shared_ptr<DriverStream> driver_;
   bool told_lost_ = false;  // in the log

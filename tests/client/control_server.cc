@@ -6,9 +6,9 @@
 
 namespace millrace {
 
-ControlServer::ControlServer(TlsIdentity self) : self_(std::move(self)) {
+ControlServer::ControlServer(TlsIdentity self, int port) : self_(std::move(self)) {
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", ServerCredentials(self_), &port_);
+  builder.AddListeningPort(Concat("127.0.0.1:", port), ServerCredentials(self_), &port_);
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
   MR_CHECK(server_ != nullptr && port_ > 0);

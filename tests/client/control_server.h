@@ -27,7 +27,7 @@ class ControlServer final : public v1::Control::Service {
   using Streamer = std::function<grpc::Status(const Request&, grpc::ServerContext&, grpc::ServerWriter<Out>&)>;
 
   explicit ControlServer(const TestCa& ca) : ControlServer(ca.Identity("driver", "driver-1")) {}
-  explicit ControlServer(TlsIdentity self);
+  explicit ControlServer(TlsIdentity self, int port = 0);
   ~ControlServer() override;
   std::string target() const { return Concat("127.0.0.1:", port_); }
 

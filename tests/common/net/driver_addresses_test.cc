@@ -37,6 +37,7 @@ TEST(DriverAddresses, GoesRound) {
     EXPECT_EQ(addresses.Current(), next);
     addresses.Next("connection refused");
   }
+  EXPECT_EQ(addresses.text(), "b:2,c:3,a:1") << "the current first";
   DriverAddresses one = Of("a:1");
   one.Next();
   EXPECT_EQ(one.Current(), "a:1");
