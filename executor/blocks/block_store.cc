@@ -129,6 +129,19 @@ absl::StatusOr<std::shared_ptr<const Block>> BlockStore::Get(const BlockKey& key
   return Get(last);
 }
 
+absl::Status BlockStore::Check(const BlockId& id) {
+  MR_ASSIGN_OR_RETURN(const std::shared_ptr<const Block> block, Get(id));
+  absl::Status status = VerifyBlock(*block);
+  if (status.ok()) return status;
+  std::lock_guard lock(mutex_);
+  const auto at = entries_.find(id);
+  if (at == entries_.end() || at->second.block != block) return status;
+  EraseLocked(at);
+  ++corrupt_;
+  log::Warn("damaged block dropped", {{"block", ToString(id)}, {"where", "memory"}});
+  return status;
+}
+
 bool BlockStore::Contains(const BlockId& id) const {
   std::lock_guard lock(mutex_);
   return entries_.contains(id);

@@ -64,6 +64,9 @@ class BlockStore {
 
   bool Contains(const BlockId& id) const;
 
+  // As Get, but looks at blocks in memory, too: DataLoss when it is damaged, and it is dropped and counted.
+  absl::Status Check(const BlockId& id);
+
   // Every block of this batch and earlier ones goes.
   void DropThrough(std::uint64_t batch);
 

@@ -34,6 +34,7 @@ class LocalCluster final : public JobHost, public RunnerTransport {
   void Report(v1::RunnerMessage message) override;
   void UpdatePeers(const std::vector<Peer>&) override {}  // there are none
   void Push(const std::string&, std::uint64_t, std::vector<std::shared_ptr<const Block>>) override {}
+  void Ask(const std::string&, const std::vector<runner::MadeBlock>&) override {}
 
  private:
   class Port;

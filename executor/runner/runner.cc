@@ -19,6 +19,9 @@ bool IsPermanent(const absl::Status& status) {
          absl::IsPermissionDenied(status);
 }
 
+// Damaged, and so dropped, or dropped before.
+bool IsGone(const absl::Status& status) { return absl::IsDataLoss(status) || absl::IsNotFound(status); }
+
 // What jobs ask for with DStream::Persist, by shuffle.
 std::map<std::uint32_t, Residence> Residences(const engine::GraphDescription& graph) {
   std::map<std::uint32_t, Residence> residences;
@@ -169,16 +172,23 @@ void Runner::Do(const runner::DropTask& action) {
 void Runner::Do(const runner::PushBlocks& action) {
   workers_->Post([this, action, epoch = epoch_] {
     std::vector<std::shared_ptr<const Block>> found;
+    std::vector<runner::MadeBlock> lost;
     for (const runner::MadeBlock& wanted : action.blocks) {
       auto block = blocks_.Get({wanted.key, wanted.input_hash});
-      if (block.ok()) found.push_back(*std::move(block));  // else its batch is committed, or it will be made again
+      if (block.ok()) {
+        found.push_back(*std::move(block));
+      } else if (IsGone(block.status())) {
+        lost.push_back(wanted);  // unless its batch is committed
+      }
     }
+    if (!lost.empty()) LoseBlocks(0, std::move(lost));
     loop_.Post([this, runner = action.runner, epoch, found = std::move(found)]() mutable {
       transport_.Push(runner, epoch, std::move(found));
     });
   });
 }
 
+void Runner::Do(const runner::AskBlocks& action) { transport_.Ask(action.runner, action.blocks); }
 void Runner::Do(const runner::UpdatePeers& action) { transport_.UpdatePeers(action.peers); }
 void Runner::Do(const runner::ReleaseSplit& action) { sources_->Release(action.split); }
 void Runner::Do(const runner::ReleaseSinks& action) { sinks_->Release(action.task); }
@@ -205,7 +215,33 @@ void Runner::Do(const runner::ReportFailure& action) {
   transport_.Report(std::move(message));
 }
 
+// A name that means nothing here was itself damaged: then everything that the peer may lack is pushed. So is a block
+// that is damaged here, too, once it is made again.
+void Runner::Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks) {
+  workers_->Post([this, peer, blocks = std::move(blocks)] {
+    bool all_known = true;
+    std::vector<runner::MadeBlock> damaged;
+    for (const runner::MadeBlock& block : blocks) {
+      const absl::Status status = blocks_.Check({block.key, block.input_hash});
+      if (absl::IsDataLoss(status)) damaged.push_back(block);
+      all_known = all_known && !absl::IsNotFound(status);
+    }
+    if (!damaged.empty()) LoseBlocks(0, std::move(damaged));
+    loop_.Post([this, peer, blocks, all_known] {
+      all_known ? Do(runner::PushBlocks{peer, blocks}) : Step(runner::PeerReconnected{peer});
+    });
+  });
+}
+
 // ---- on workers ----
+
+void Runner::LoseBlocks(runner::AttemptId attempt, std::vector<runner::MadeBlock> blocks) {
+  loop_.Post([this, attempt, blocks = std::move(blocks)]() mutable {
+    working_.erase(attempt);
+    dropped_.erase(attempt);
+    Step(runner::BlocksLost{attempt, std::move(blocks)});
+  });
+}
 
 void Runner::Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent) {
   loop_.Post([this, attempt = ref.attempt, op, error = std::move(error), permanent] {
@@ -291,11 +327,18 @@ void Runner::ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch) {
 
 void Runner::Reduce(const runner::RunReduce& action, std::uint64_t epoch) {
   std::vector<std::shared_ptr<const Block>> inputs;
+  std::vector<runner::MadeBlock> lost;
   for (const runner::MadeBlock& input : action.inputs) {
     auto block = blocks_.Get({input.key, input.input_hash});
-    if (!block.ok()) return Fail(action.ref, plan_.stages[action.ref.task.stage].root, Message(block.status()), false);
-    inputs.push_back(*std::move(block));
+    if (IsGone(block.status())) {
+      lost.push_back(input);
+    } else if (!block.ok()) {
+      return Fail(action.ref, plan_.stages[action.ref.task.stage].root, Message(block.status()), false);
+    } else {
+      inputs.push_back(*std::move(block));
+    }
   }
+  if (!lost.empty()) return LoseBlocks(action.ref.attempt, std::move(lost));
   engine::State* state = nullptr;
   if (plan_.stages[action.ref.task.stage].stateful) {
     state = states_->Find(action.ref.task);

@@ -34,6 +34,8 @@ class RunnerTransport {
   virtual void UpdatePeers(const std::vector<Peer>& peers) = 0;
   virtual void Push(const std::string& runner, std::uint64_t epoch,
                     std::vector<std::shared_ptr<const Block>> blocks) = 0;
+  // It is to push these again, as after damage on the way.
+  virtual void Ask(const std::string& runner, const std::vector<runner::MadeBlock>& blocks) = 0;
 };
 
 struct RunnerSettings {
@@ -54,10 +56,8 @@ class Runner {
 
   void Handle(const v1::RunnerCommand& command);
   void Step(const runner::Event& event);
-  // Pushes blocks again that a peer has found damaged.
-  void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks) {
-    Do(runner::PushBlocks{peer, std::move(blocks)});
-  }
+  // Pushes blocks again that a peer has found damaged, on the way or where it kept them.
+  void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks);
   // A block from a peer that follows the driver of this epoch has been put into the store.
   void TakeBlock(std::uint64_t epoch, BlockKey key, std::uint64_t input_hash);
   v1::RunnerStatus Status() const;
@@ -81,6 +81,7 @@ class Runner {
   void Do(const runner::CommitTask& action);
   void Do(const runner::DropTask& action);
   void Do(const runner::PushBlocks& action);
+  void Do(const runner::AskBlocks& action);
   void Do(const runner::UpdatePeers& action);
   void Do(const runner::ReleaseSplit& action);
   void Do(const runner::ReleaseSinks& action);
@@ -114,6 +115,7 @@ class Runner {
   template <class Feed>
   void Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
                engine::State* state, Feed&& feed);
+  void LoseBlocks(runner::AttemptId attempt, std::vector<runner::MadeBlock> blocks);
   void Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent);
 
   const RunnerSettings settings_;

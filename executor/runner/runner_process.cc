@@ -134,4 +134,8 @@ void RunnerProcess::Push(const std::string& runner, std::uint64_t epoch,
   peers_->Push(runner, epoch, std::move(blocks));
 }
 
+void RunnerProcess::Ask(const std::string& runner, const std::vector<runner::MadeBlock>& blocks) {
+  block_service_->Ask(runner, blocks);
+}
+
 }  // namespace millrace

@@ -35,6 +35,7 @@ class RunnerProcess final : public RunnerTransport {
   void Report(v1::RunnerMessage message) override;
   void UpdatePeers(const std::vector<Peer>& peers) override;
   void Push(const std::string& runner, std::uint64_t epoch, std::vector<std::shared_ptr<const Block>> blocks) override;
+  void Ask(const std::string& runner, const std::vector<runner::MadeBlock>& blocks) override;
 
  private:
   using DriverStream = ClientStream<v1::RunnerCommand, v1::RunnerMessage>;

@@ -285,6 +285,17 @@ void Cluster::Push(const std::string& from, const std::string& to, SimBlock bloc
   }
 }
 
+// Travels back on the stream on which the other pushes: when that breaks, everything is pushed again.
+void Cluster::Ask(const std::string& from, const std::string& to, std::vector<runner::MadeBlock> blocks) {
+  const Link& link = links_[{to, from}];
+  if (clock_.now() < link.down_until || !processes_.contains(to)) return;
+  clock_.In(Delay(), [this, from, to, generation = link.generation, blocks = std::move(blocks)] {
+    const auto it = processes_.find(to);
+    if (it == processes_.end() || links_[{to, from}].generation != generation) return;
+    it->second.runner->Deliver([from, blocks](SimRunner& r) { r.Resend(from, blocks); });
+  });
+}
+
 SplitReport Cluster::List(std::uint32_t source) {
   if ((faults_ && random_.Chance(0.1)) || clock_.now() < kStartOfTime + settings_.source_away_us) {
     SplitReport report;

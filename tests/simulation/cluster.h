@@ -55,6 +55,7 @@ class Cluster final : public RunnerWorld {
   SplitReport List(std::uint32_t source) override;
   void ToDriver(const std::string& runner, JobEvent event) override;
   void Push(const std::string& from, const std::string& to, SimBlock block) override;
+  void Ask(const std::string& from, const std::string& to, std::vector<runner::MadeBlock> blocks) override;
   void Say(const std::string& who, const std::string& what) override;
   bool tracing() const override { return trace_; }
   void Saw(const char* what) override { ++seen_[what]; }

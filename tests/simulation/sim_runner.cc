@@ -156,6 +156,7 @@ Records SimRunner::Compute(const runner::TaskRef& ref, const Records& input) {
 void SimRunner::Reduce(const runner::RunReduce& action) {
   std::vector<const Stored*> blocks;
   for (const runner::MadeBlock& input : action.inputs) {
+    if (Damaged(input)) return Take(runner::BlocksLost{action.ref.attempt, {input}});
     const Stored* block = Find(input.key, input.input_hash);
     if (block == nullptr) {  // only when the batch has been committed meanwhile
       world_.Saw("reduce of a committed batch");
@@ -250,7 +251,10 @@ void SimRunner::Do(const runner::ReleaseSinks& action) {
 
 // ---- blocks ----
 
-void SimRunner::Put(SimBlock block) { store_[block.key][block.input_hash] = {std::move(block.records), ++stored_}; }
+void SimRunner::Put(SimBlock block) {
+  damaged_.erase({block.key, block.input_hash});
+  store_[block.key][block.input_hash] = {std::move(block.records), ++stored_};
+}
 
 const SimRunner::Stored* SimRunner::Find(const BlockKey& key, std::uint64_t input_hash) const {
   const auto blocks = store_.find(key);
@@ -273,15 +277,42 @@ void SimRunner::TakeBlock(SimBlock block) {
 
 void SimRunner::Do(const runner::PushBlocks& action) {
   for (const runner::MadeBlock& made : action.blocks) {
+    if (Damaged(made)) {
+      After(10, [made](SimRunner& r) { r.Take(runner::BlocksLost{0, {made}}); });
+      continue;
+    }
     const Stored* block = Find(made.key, made.input_hash);
     if (block == nullptr) throw Violation{Concat(id_, " is to push ", ToString(made.key), ", which it does not hold")};
     world_.Push(id_, action.runner, {made.key, made.input_hash, block->records, epoch_});
   }
 }
 
+void SimRunner::Resend(const std::string& peer, const std::vector<runner::MadeBlock>& blocks) {
+  const bool all = std::ranges::all_of(
+      blocks, [&](const runner::MadeBlock& block) { return Find(block.key, block.input_hash) != nullptr; });
+  world_.Saw("block asked for again");
+  all ? Do(runner::PushBlocks{peer, blocks}) : Take(runner::PeerReconnected{peer});
+}
+
+// Now and then a block is found damaged when it is read, and is gone.
+bool SimRunner::Damaged(const runner::MadeBlock& block) {
+  const std::pair id(block.key, block.input_hash);
+  if (damaged_.contains(id)) return true;
+  const auto blocks = store_.find(block.key);
+  if (!world_.random().Chance(world_.task_failure_chance() / 5) || blocks == store_.end() ||
+      blocks->second.erase(block.input_hash) == 0)
+    return false;
+  world_.Saw("damaged block");
+  if (world_.tracing()) world_.Say(id_, Concat("finds ", ToString(block.key), " damaged"));
+  if (blocks->second.empty()) store_.erase(blocks);
+  damaged_.insert(id);
+  return true;
+}
+
 void SimRunner::Do(const runner::DropBlocks& action) {
   const std::uint64_t through = action.through + (world_.mutation() == Mutation::kEarlyDrop ? 2 : 0);
   while (!store_.empty() && store_.begin()->first.batch <= through) store_.erase(store_.begin());
+  while (!damaged_.empty() && damaged_.begin()->first.batch <= action.through) damaged_.erase(damaged_.begin());
 }
 
 // ---- state ----

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,7 @@ class RunnerWorld {
   virtual SplitReport List(std::uint32_t source) = 0;
   virtual void ToDriver(const std::string& runner, JobEvent event) = 0;
   virtual void Push(const std::string& from, const std::string& to, SimBlock block) = 0;
+  virtual void Ask(const std::string& from, const std::string& to, std::vector<runner::MadeBlock> blocks) = 0;
   virtual void Say(const std::string& who, const std::string& what) = 0;
   virtual bool tracing() const = 0;
   virtual void Saw(const char* what) = 0;
@@ -75,6 +77,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   bool Follow(std::uint64_t epoch);
   Holding holding() const { return core_.holding(); }
   void TakeBlock(SimBlock block);
+  void Resend(const std::string& peer, const std::vector<runner::MadeBlock>& blocks);
   void Enumerate(const std::vector<std::uint32_t>& sources);
   // Throws when the core or the store has outgrown what the batches in flight can explain.
   void CheckBounds() const;
@@ -105,6 +108,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   void Do(const runner::CommitTask& action);
   void Do(const runner::DropTask& action);
   void Do(const runner::PushBlocks& action);
+  void Do(const runner::AskBlocks& action) { world_.Ask(id_, action.runner, action.blocks); }
   void Do(const runner::UpdatePeers&) {}
   void Do(const runner::ReleaseSplit&) {}
   void Do(const runner::ReleaseSinks& action);
@@ -131,6 +135,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   void ListNext(std::uint64_t term);
   void Put(SimBlock block);
   const Stored* Find(const BlockKey& key, std::uint64_t input_hash) const;
+  bool Damaged(const runner::MadeBlock& block);
 
   RunnerWorld& world_;
   const std::string id_;
@@ -146,6 +151,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   std::deque<std::function<void(SimRunner&)>> frozen_;
   std::map<BlockKey, std::map<std::uint64_t, Stored>> store_;  // by key, then by the input it was made from
   std::uint64_t stored_ = 0;
+  std::set<std::pair<BlockKey, std::uint64_t>> damaged_;  // and gone
   std::map<runner::AttemptId, Records> results_;
   std::map<TaskKey, State> states_;
   std::uint64_t lives_ = 0;

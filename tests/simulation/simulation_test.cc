@@ -73,7 +73,7 @@ TEST(Simulation, EverythingThatCanGoWrongDoes) {
     for (const auto& [what, times] : LiveOnce(seed, Mutation::kNone, false).seen) seen[what] += times;
   }
   for (const char* what :
-       {"Go and cut in one message", "broken link", "dead driver", "dead runner", "failed attempt", "frozen runner",
+       {"Go and cut in one message", "block asked for again", "broken link", "damaged block", "dead driver", "dead runner", "failed attempt", "frozen runner",
         "lost executor", "new split", "new stream of a live runner", "orphan", "output dropped for its mark",
         "range read again", "restored batch", "reduce of a committed batch", "two blocks of one key",
         "writer fenced when it commits", "writer fenced when it opens"}) {

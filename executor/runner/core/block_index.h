@@ -19,6 +19,7 @@ class BlockIndex {
     bool& ours = blocks_[{block.key, block.input_hash}];
     ours = ours || produced;
   }
+  void Remove(const MadeBlock& block) { blocks_.erase({block.key, block.input_hash}); }
   bool Has(const BlockKey& key, std::uint64_t input_hash) const { return blocks_.contains({key, input_hash}); }
   void DropThrough(std::uint64_t batch) {
     while (!blocks_.empty() && blocks_.begin()->first.first.batch <= batch) blocks_.erase(blocks_.begin());

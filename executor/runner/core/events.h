@@ -59,6 +59,10 @@ struct BlockReceived {
 struct PeerReconnected {
   std::string runner;
 };  // what was under way to it may be lost
+struct BlocksLost {
+  AttemptId attempt = 0;  // instead of TaskComputed: of the reduce that lacks them; 0: they were to be pushed
+  std::vector<MadeBlock> blocks;
+};  // the block store found them damaged and has dropped them
 
 struct StateRestored {
   AttemptId attempt = 0;
@@ -71,8 +75,9 @@ struct StateSaved {
   StateChain files;
 };  // second answer to TakeState, as often tried as needed: the whole chain that stands for the state
 
-using Event = std::variant<NewTerm, RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted,
-                           TaskFailed, BlockReceived, PeerReconnected, StateRestored, StateTaken, StateSaved>;
+using Event =
+    std::variant<NewTerm, RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
+                 BlockReceived, PeerReconnected, BlocksLost, StateRestored, StateTaken, StateSaved>;
 
 // ---- actions ----
 struct TaskRef {
@@ -111,6 +116,10 @@ struct PushBlocks {
   std::string runner;
   std::vector<MadeBlock> blocks;
 };
+struct AskBlocks {
+  std::string runner;
+  std::vector<MadeBlock> blocks;
+};  // it is to push them again
 struct UpdatePeers {
   std::vector<Peer> peers;
 };
@@ -155,8 +164,8 @@ struct ReportFailure {
   TaskFailure failure;
 };
 
-using Action = std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, UpdatePeers,
-                            ReleaseSplit, ReleaseSinks, DropBlocks, KeepBlocksForRecovery, RestoreState, TakeState,
-                            DropState, DeleteState, ReportState, ReportRanges, ReportDone, ReportFailure>;
+using Action = std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, AskBlocks,
+                            UpdatePeers, ReleaseSplit, ReleaseSinks, DropBlocks, KeepBlocksForRecovery, RestoreState,
+                            TakeState, DropState, DeleteState, ReportState, ReportRanges, ReportDone, ReportFailure>;
 
 }  // namespace millrace::runner

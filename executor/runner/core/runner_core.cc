@@ -308,13 +308,9 @@ void RunnerCore::TakeGoForPartition(const Go& go, const StagePlan& stage, std::u
   task.go = true;
   task.batch_time_us = go.batch_time_us;
   task.input_hash = go.ranges_hash;
-  if (TakeCopies(key, task, go.batch, go.ranges_hash)) return Pump(key);
   task.needed = needed;
-  task.missing.clear();
-  for (const NeededBlock& block : needed) {
-    const BlockKey block_key{go.batch, stage.root, block.stage, block.map_partition, p};
-    if (!blocks_.Has(block_key, block.input_hash)) task.missing.insert({block.stage, block.map_partition});
-  }
+  if (TakeCopies(key, task, go.batch, go.ranges_hash)) return Pump(key);
+  FindMissing(stage, p, go.batch, task);
   Pump(key);
 }
 

@@ -59,6 +59,7 @@ class RunnerCore {
     std::vector<NeededBlock> needed;  // shuffle stages, in merge order
     std::set<std::pair<std::uint32_t, std::uint32_t>> missing;  // (stage, map partition) of needed
     std::uint64_t input_hash = 0;                               // shuffle stages: of all ranges
+    int setbacks = 0;                                           // how often blocks that it needs were damaged
     bool IsComputed() const {
       return phase == Phase::kComputed || phase == Phase::kCommitting || phase == Phase::kDone || recommit;
     }
@@ -113,6 +114,7 @@ class RunnerCore {
   void On(const TaskFailed& event);
   void On(const BlockReceived& event);
   void On(const PeerReconnected& event);
+  void On(const BlocksLost& event);
   void On(const StateRestored& event);
   void On(const StateTaken& event);
   void On(const StateSaved& event);
@@ -151,6 +153,10 @@ class RunnerCore {
   void MaybeReportDone(std::uint64_t batch);
   const StagePlan* StageOfShuffle(std::uint32_t shuffle) const;
   std::string OwnerOfBlock(const BlockKey& key) const;
+  std::string MakerOfBlock(const BlockKey& key) const;
+  void AwaitAgain(const MadeBlock& block);
+  bool MakeAgain(const MadeBlock& block);
+  void FindMissing(const StagePlan& stage, std::uint32_t partition, std::uint64_t batch, Task& task);
   std::set<std::string> HoldersOfBlock(const BlockKey& key) const;
   bool TakeCopies(TaskKey key, Task& task, std::uint64_t batch, std::uint64_t input_hash);
   Found Find(AttemptId attempt, bool frees_worker);
