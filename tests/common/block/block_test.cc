@@ -99,6 +99,46 @@ TEST(BlockWire, GoesThereAndBackWithoutACopyOfTheData) {
   EXPECT_EQ(ToWire(kKey).checksum(), 0u);
 }
 
+// As many messages as there are bytes to flip: each is no message, or its blocks are noticed, or nothing that counts
+// has changed.
+TEST(BlockWire, AByteFlippedOnTheWayIsNoticed) {
+  v1::PushRequest request;
+  request.set_epoch(3);
+  std::vector<std::shared_ptr<const Block>> blocks;
+  for (std::uint32_t map = 0; map < 3; ++map) {
+    blocks.push_back(MakeBlock({7, 2, 1, map, 5}, 11 + map, 4, Concat("data of map ", map)));
+    *request.add_blocks() = ToWire(*blocks.back());
+  }
+  request.set_count(3);
+  const std::string sent = request.SerializeAsString();
+  int no_message = 0, damaged = 0;
+  for (std::size_t at = 0; at < sent.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bytes = sent;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
+      v1::PushRequest got;
+      if (!got.ParseFromString(bytes) || got.count() != static_cast<std::uint32_t>(got.blocks_size())) {
+        ++no_message;
+        continue;
+      }
+      EXPECT_EQ(got.blocks_size(), 3) << "byte " << at;
+      for (v1::Block& message : *got.mutable_blocks()) {
+        const auto block = FromWire(std::move(message));
+        if (!VerifyBlock(*block).ok()) {
+          ++damaged;
+          continue;
+        }
+        const auto same = std::ranges::find_if(blocks, [&](const auto& b) { return b->id() == block->id(); });
+        ASSERT_NE(same, blocks.end()) << "byte " << at;
+        EXPECT_EQ((*same)->data, block->data);
+        EXPECT_EQ((*same)->records, block->records);
+      }
+    }
+  }
+  EXPECT_GT(no_message, 50);
+  EXPECT_GT(damaged, 500);
+}
+
 TEST(BlockWire, StoredFormKeepsEverything) {
   const auto block = MakeBlock(kKey, 11, 4, "data");
   v1::durable::StoredBlock stored;

@@ -1,0 +1,114 @@
+// Every byte that a block is stored in may turn bad: what comes back is the block or an error, never anything else.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "executor/blocks/block_store.h"
+#include "executor/blocks/disk_blocks.h"
+#include "tests/common/io/scratch.h"
+
+namespace millrace {
+namespace {
+
+using testing::ScratchDirectory;
+
+constexpr std::uint32_t kBlocks = 5;
+
+std::shared_ptr<const Block> BlockOf(std::uint32_t map) {
+  return MakeBlock({.batch = 3, .shuffle = 1, .map_partition = map}, map + 100, 2, std::string(40 + map, 'a'));
+}
+
+class Flipped {  // as long as it lives
+ public:
+  Flipped(std::string path, std::streamoff at, char mask) : path_(std::move(path)), at_(at), mask_(mask) { Flip(); }
+  ~Flipped() { Flip(); }
+
+ private:
+  void Flip() const {
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(at_);
+    const char byte = static_cast<char>(file.get());
+    file.seekp(at_);
+    file.put(static_cast<char>(byte ^ mask_));
+  }
+  const std::string path_;
+  const std::streamoff at_;
+  const char mask_;
+};
+
+std::string OnlyTable(const std::string& dir) {
+  std::string found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
+    if (entry.path().extension() != ".sst") continue;
+    EXPECT_TRUE(found.empty());
+    found = entry.path();
+  }
+  return found;
+}
+
+TEST(BlockDamage, AByteFlippedAnywhereInTheFileIsNoticed) {
+  ScratchDirectory dir;
+  DiskBlocks disk(dir.path());
+  std::vector<std::shared_ptr<const Block>> blocks;
+  for (std::uint32_t map = 0; map < kBlocks; ++map) blocks.push_back(BlockOf(map));
+  ASSERT_TRUE(disk.Write(blocks).ok());
+  const std::string table = OnlyTable(dir.path());
+  const auto size = static_cast<std::streamoff>(std::filesystem::file_size(table));
+  int noticed = 0;
+  for (std::streamoff at = 0; at < size; ++at) {
+    const Flipped flipped(table, at, static_cast<char>(1 << (at % 8)));
+    for (const auto& block : blocks) {
+      const auto read = disk.Read(block->id());
+      if (!read.ok()) {
+        EXPECT_TRUE(absl::IsDataLoss(read.status())) << "byte " << at << ": " << read.status();
+        ++noticed;
+      } else {
+        ASSERT_EQ((*read)->data, block->data) << "byte " << at;
+        ASSERT_EQ((*read)->records, block->records) << "byte " << at;
+      }
+    }
+  }
+  // What is left is the index, which is read once, when the file is opened.
+  EXPECT_GT(noticed, 40 * static_cast<int>(kBlocks));
+  for (const auto& block : blocks) EXPECT_TRUE(disk.Read(block->id()).ok()) << "all is as it was";
+}
+
+TEST(BlockDamage, ADamagedBlockIsDroppedCountedAndMayBePutAgain) {
+  ScratchDirectory dir;
+  const std::map<std::uint32_t, Residence> on_disk = {{1, Residence::kDisk}};
+  BlockStore store({.dir = dir.path(), .memory_budget_bytes = 1 << 20, .residence = on_disk});
+  const BlockKey key{.batch = 3, .shuffle = 1};
+  const auto block = MakeBlock(key, 7, 2, std::string(5 << 20, 'b'));
+  ASSERT_TRUE(store.Put(block, Keep::kNeeded).ok());
+  const std::string table = OnlyTable(dir.path());
+  ASSERT_FALSE(table.empty()) << "it is past the portion that may wait in memory";
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    ASSERT_NE(*store.Get(block->id()), block) << "read from disk";
+    {
+      const Flipped flipped(OnlyTable(dir.path()), 2 << 20, 1);
+      EXPECT_TRUE(absl::IsDataLoss(store.Get(block->id()).status()));
+    }
+    EXPECT_EQ(store.Stats().corrupt, round);
+    EXPECT_TRUE(absl::IsNotFound(store.Get(block->id()).status()));
+    store.DropThrough(2);  // nothing is on disk: the file goes
+    ASSERT_TRUE(store.Put(block, Keep::kNeeded).ok());
+  }
+}
+
+TEST(BlockDamage, CheckLooksAtBlocksInMemory) {
+  ScratchDirectory dir;
+  BlockStore store({.dir = dir.path()});
+  auto bad = std::make_shared<Block>(*BlockOf(1));
+  bad->data[3] = static_cast<char>(bad->data[3] ^ 4);
+  ASSERT_TRUE(store.Put(bad, Keep::kNeeded).ok());
+  ASSERT_TRUE(store.Put(BlockOf(2), Keep::kNeeded).ok());
+  EXPECT_TRUE(store.Check(BlockOf(2)->id()).ok());
+  EXPECT_TRUE(absl::IsDataLoss(store.Check(bad->id())));
+  EXPECT_TRUE(absl::IsNotFound(store.Check(bad->id())));
+  EXPECT_EQ(store.Stats().corrupt, 1u);
+  EXPECT_EQ(store.Stats().blocks, 1u);
+}
+
+}  // namespace
+}  // namespace millrace
