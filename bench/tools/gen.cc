@@ -1,191 +1,277 @@
-// millrace_bench_gen: deterministic test data, to a Kafka topic (librdkafka) or to standard output.
+// The benchmarks' data, the same for the same seed, to a Kafka topic or, without --topic, as lines to standard output.
+//
 //   millrace_bench_gen KIND COUNT [--topic T] [--brokers B] [--partitions P] [--seed S] [--rate R] [--stamp] [--linger
 //   MS]
-// KIND lines: 10 words of a 100000-word vocabulary, Zipf(1.0), one space between (about 70 bytes)
-//      keyed: "kNNNNNN,AMOUNT", 100000 keys, uniform
-//      ysb:   Yahoo Streaming Benchmark events as JSON (1000 ads; ad j is of campaign j/10)
-// Record i goes to partition i % P. --rate paces to R records/s in 1 ms slices; --stamp puts the send time
-// (epoch microseconds) and a space (for keyed a comma) in front. Without --topic it writes lines to standard output.
+//
+// KIND  lines   ten words out of 100,000, frequencies after Zipf (exponent 1), one space between, about 64 bytes
+//       keyed   "kNNNNNN,AMOUNT", 100,000 keys, uniform
+//       ysb     events of the Yahoo Streaming Benchmark as JSON: 1,000 ads, a hundred events a millisecond of event
+//       time
+// Record i goes to partition i modulo P (4). --rate sends R records a second, in steps of a millisecond; --stamp puts
+// the microsecond of sending in front, 16 digits and a space. Reports on stderr. Exit 0 when every record was
+// delivered, 2 on wrong use.
 #include <librdkafka/rdkafka.h>
+
+#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
+
+namespace {
+
 using Clock = std::chrono::steady_clock;
-static uint64_t s0, s1;
-static inline uint64_t rnd() {  // xoroshiro128+
-  uint64_t a = s0, b = s1, r = a + b;
-  b ^= a;
-  s0 = ((a << 24) | (a >> 40)) ^ b ^ (b << 16);
-  s1 = (b << 37) | (b >> 27);
-  return r;
+
+[[noreturn]] void Die(const std::string& why, int code = 1) {
+  std::fprintf(stderr, "millrace_bench_gen: %s\n", why.c_str());
+  std::exit(code);
 }
-static uint64_t splitmix(uint64_t& x) {
-  uint64_t z = (x += 0x9e3779b97f4a7c15ull);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+
+// splitmix64 (Steele, Lea, Flood 2014): to seed from, and to scatter.
+std::uint64_t SplitMix(std::uint64_t& state) {
+  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
   return z ^ (z >> 31);
 }
-static constexpr uint32_t V = 100000;
-static std::vector<std::string> words;
-static std::vector<uint32_t> prob, alias_;  // Vose's alias table
-static void vocabulary() {
-  uint64_t x = 42;
-  static const char c[] = "bcdfghklmnprstvz", v[] = "aeiouy";
-  for (uint32_t i = 0; i < V;
-       ++i) {  // rank i: a pronounceable word, unique by its digits in base 96; frequent words short
-    std::string w;
-    uint32_t n = i;
+
+// xoroshiro128+ (Blackman, Vigna 2018).
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : a_(SplitMix(seed)), b_(SplitMix(seed)) {}
+  std::uint64_t Next() {
+    const std::uint64_t result = a_ + b_;
+    const std::uint64_t mixed = b_ ^ a_;
+    a_ = ((a_ << 24) | (a_ >> 40)) ^ mixed ^ (mixed << 16);
+    b_ = (mixed << 37) | (mixed >> 27);
+    return result;
+  }
+  // Uniform, from the upper half of one number.
+  std::uint32_t Below(std::uint32_t bound) { return static_cast<std::uint32_t>(((Next() >> 32) * bound) >> 32); }
+
+ private:
+  std::uint64_t a_;
+  std::uint64_t b_;
+};
+
+// Words by rank, frequent ones short; drawn by Zipf with Vose's alias method.
+class Vocabulary {
+ public:
+  static constexpr std::uint32_t kWords = 100'000;
+
+  Vocabulary() : share_(kWords), alias_(kWords) {
+    std::uint64_t state = 42;
+    for (std::uint32_t rank = 0; rank < kWords; ++rank) words_.push_back(MakeWord(rank, state));
+    MakeAliases();
+  }
+  const std::string& Draw(Random& random) const {
+    const std::uint64_t bits = random.Next();
+    const auto slot = static_cast<std::uint32_t>(((bits >> 32) * kWords) >> 32);
+    return words_[static_cast<std::uint32_t>(bits) <= share_[slot] ? slot : alias_[slot]];
+  }
+
+ private:
+  // Syllables are the rank's digits to the base 96, so no two words are alike.
+  static std::string MakeWord(std::uint32_t rank, std::uint64_t& state) {
+    static constexpr char kConsonants[] = "bcdfghklmnprstvz", kVowels[] = "aeiouy";
+    std::string word;
+    std::uint32_t rest = rank;
     do {
-      w += c[(n % 96) / 6];
-      w += v[n % 6];
-      n /= 96;
-    } while (n);
-    for (uint64_t k = splitmix(x) % 3; k; --k) w += c[splitmix(x) % 16];
-    words.push_back(w + (char)('a' + i % 26));
+      word += kConsonants[(rest % 96) / 6];
+      word += kVowels[rest % 6];
+      rest /= 96;
+    } while (rest > 0);
+    for (std::uint64_t more = SplitMix(state) % 3; more > 0; --more) word += kConsonants[SplitMix(state) % 16];
+    return word + static_cast<char>('a' + rank % 26);
   }
-  std::vector<double> p(V);
-  double h = 0;
-  for (uint32_t i = 0; i < V; ++i) h += p[i] = 1.0 / (i + 1);
-  prob.resize(V);
-  alias_.resize(V);
-  std::vector<uint32_t> lo, hi;
-  for (uint32_t i = 0; i < V; ++i) {
-    p[i] *= V / h;
-    (p[i] < 1 ? lo : hi).push_back(i);
-  }
-  while (!lo.empty() && !hi.empty()) {
-    uint32_t l = lo.back(), g = hi.back();
-    lo.pop_back();
-    prob[l] = (uint32_t)std::min(4294967295.0, p[l] * 4294967296.0);
-    alias_[l] = g;
-    if ((p[g] -= 1 - p[l]) < 1) {
-      hi.pop_back();
-      lo.push_back(g);
+  void MakeAliases() {
+    std::vector<double> weight(kWords);
+    double sum = 0;
+    for (std::uint32_t i = 0; i < kWords; ++i) sum += weight[i] = 1.0 / (i + 1);
+    std::vector<std::uint32_t> poor, rich;
+    for (std::uint32_t i = 0; i < kWords; ++i) {
+      weight[i] *= kWords / sum;
+      (weight[i] < 1 ? poor : rich).push_back(i);
+    }
+    constexpr double kWhole = 4294967296.0;
+    while (!poor.empty() && !rich.empty()) {
+      const std::uint32_t to = poor.back(), from = rich.back();
+      poor.pop_back();
+      share_[to] = static_cast<std::uint32_t>(std::min(kWhole - 1, weight[to] * kWhole));
+      alias_[to] = from;
+      weight[from] -= 1 - weight[to];
+      if (weight[from] >= 1) continue;
+      rich.pop_back();
+      poor.push_back(from);
+    }
+    for (const auto& rest : {poor, rich}) {
+      for (const std::uint32_t i : rest) share_[i] = UINT32_MAX, alias_[i] = i;
     }
   }
-  for (uint32_t i : lo) prob[i] = ~0u, alias_[i] = i;
-  for (uint32_t i : hi) prob[i] = ~0u, alias_[i] = i;
-}
-static inline const std::string& word() {
-  uint64_t r = rnd();
-  uint32_t i = (uint32_t)(((r >> 32) * V) >> 32);
-  return words[(uint32_t)r <= prob[i] ? i : alias_[i]];
-}
-static size_t make(char kind, uint64_t i, char* o) {
-  char* b = o;
-  if (kind == 'l') {
-    for (int k = 0; k < 10; ++k) {
-      auto& w = word();
-      if (k) *o++ = ' ';
-      memcpy(o, w.data(), w.size());
-      o += w.size();
-    }
-  } else if (kind == 'k') {
-    o += sprintf(o, "k%06u,%u", (unsigned)((rnd() >> 32) * 100000 >> 32), (unsigned)(rnd() >> 50));
-  } else {
-    static const char* ty[] = {"banner", "modal", "sponsored-search", "mail", "mobile"};
-    static const char* ev[] = {"view", "click", "purchase"};
-    uint64_t u = rnd(), g = rnd(), r = rnd();
-    unsigned ad = (unsigned)((r >> 32) * 1000 >> 32);
-    o += sprintf(o,
-                 "{\"user_id\":\"%08x-%04x-4000-8000-%012llx\",\"page_id\":\"%08x-%04x-4000-8000-%012llx\","
-                 "\"ad_id\":\"%08x-0000-4000-8000-%012x\",\"ad_type\":\"%s\",\"event_type\":\"%s\",\"event_time\":\"%"
-                 "llu\",\"ip_address\":\"1.2.3.4\"}",
-                 (unsigned)u % 100000, (unsigned)(u >> 48), (unsigned long long)(u >> 16), (unsigned)g % 100,
-                 (unsigned)(g >> 48), (unsigned long long)(g >> 16), ad * 2654435761u, ad, ty[r % 5], ev[(r >> 8) % 3],
-                 1700000000000ull + i / 100);  // 100 events per ms of event time
+
+  std::vector<std::string> words_;
+  std::vector<std::uint32_t> share_;
+  std::vector<std::uint32_t> alias_;
+};
+
+class Records {
+ public:
+  Records(std::string kind, std::uint64_t seed) : kind_(std::move(kind)), random_(seed) {
+    if (kind_ != "lines" && kind_ != "keyed" && kind_ != "ysb") Die("there is no kind '" + kind_ + "'", 2);
+    if (kind_ == "lines") vocabulary_ = std::make_unique<Vocabulary>();
   }
-  return o - b;
-}
-int main(int argc, char** argv) {
-  if (argc < 3) return fprintf(stderr, "usage: gen lines|keyed|ysb COUNT [--topic T] ...\n"), 2;
-  char kind = argv[1][0];
-  uint64_t n = strtoull(argv[2], 0, 10), seed = 1;
-  double rate = 0;
-  int parts = 4;
+  // Appends record `index`; they must be made in order.
+  void Append(std::uint64_t index, std::string& out) {
+    if (kind_ == "lines") return Line(out);
+    char text[512];
+    const int size = kind_ == "keyed" ? Keyed(text, sizeof text) : Event(index, text, sizeof text);
+    out.append(text, static_cast<std::size_t>(size));
+  }
+
+ private:
+  void Line(std::string& out) {
+    for (int word = 0; word < 10; ++word) {
+      if (word > 0) out += ' ';
+      out += vocabulary_->Draw(random_);
+    }
+  }
+  int Keyed(char* text, std::size_t size) {
+    const unsigned key = random_.Below(100'000);
+    return std::snprintf(text, size, "k%06u,%u", key, static_cast<unsigned>(random_.Next() >> 50));
+  }
+  int Event(std::uint64_t index, char* text, std::size_t size) {
+    static constexpr const char* kAdTypes[] = {"banner", "modal", "sponsored-search", "mail", "mobile"};
+    static constexpr const char* kEvents[] = {"view", "click", "purchase"};
+    const std::uint64_t user = random_.Next(), page = random_.Next(), draw = random_.Next();
+    const auto ad = static_cast<unsigned>((draw >> 32) * 1000 >> 32);
+    return std::snprintf(
+        text, size,
+        "{\"user_id\":\"%08x-%04x-4000-8000-%012llx\",\"page_id\":\"%08x-%04x-4000-8000-%012llx\","
+        "\"ad_id\":\"%08x-0000-4000-8000-%012x\",\"ad_type\":\"%s\",\"event_type\":\"%s\",\"event_time\":\"%llu\","
+        "\"ip_address\":\"1.2.3.4\"}",
+        static_cast<unsigned>(user) % 100'000, static_cast<unsigned>(user >> 48),
+        static_cast<unsigned long long>(user >> 16), static_cast<unsigned>(page) % 100,
+        static_cast<unsigned>(page >> 48), static_cast<unsigned long long>(page >> 16), ad * 2654435761U, ad,
+        kAdTypes[draw % 5], kEvents[(draw >> 8) % 3], 1'700'000'000'000ULL + index / 100);
+  }
+
+  const std::string kind_;
+  Random random_;
+  std::unique_ptr<Vocabulary> vocabulary_;
+};
+
+class Topic {
+ public:
+  Topic(const std::string& name, const std::string& brokers, const std::string& linger_ms) {
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    Set(conf, "bootstrap.servers", brokers);
+    Set(conf, "linger.ms", linger_ms);
+    Set(conf, "acks", "1");
+    Set(conf, "queue.buffering.max.messages", "1000000");
+    Set(conf, "queue.buffering.max.kbytes", "1048576");
+    char why[512];
+    client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
+    if (client_ == nullptr) Die(why);
+    topic_ = rd_kafka_topic_new(client_, name.c_str(), nullptr);
+  }
+  void Send(std::uint64_t index, std::int32_t partition, std::string& record) {
+    while (rd_kafka_produce(topic_, partition, RD_KAFKA_MSG_F_COPY, record.data(), record.size(), nullptr, 0,
+                            nullptr) != 0)
+      rd_kafka_poll(client_, 10);
+    if (index % 256 == 0) rd_kafka_poll(client_, 0);
+  }
+  void Finish() {
+    rd_kafka_flush(client_, 60'000);
+    if (rd_kafka_outq_len(client_) > 0) Die("not every record was delivered within a minute");
+  }
+
+ private:
+  static void Set(rd_kafka_conf_t* conf, const char* name, const std::string& value) {
+    char why[512];
+    if (rd_kafka_conf_set(conf, name, value.c_str(), why, sizeof why) != RD_KAFKA_CONF_OK) Die(why);
+  }
+  rd_kafka_t* client_ = nullptr;
+  rd_kafka_topic_t* topic_ = nullptr;
+};
+
+struct Arguments {
+  std::string kind;
+  std::uint64_t count = 0;
+  std::string topic;
+  std::string brokers = "127.0.0.1:9092";
+  std::uint64_t partitions = 4;
+  std::uint64_t seed = 1;
+  std::uint64_t rate = 0;
   bool stamp = false;
-  std::string topic, brokers = "127.0.0.1:19092", linger = "20";
+  std::string linger = "20";
+};
+
+Arguments Parse(int argc, char** argv) {
+  if (argc < 3) Die("usage: millrace_bench_gen lines|keyed|ysb COUNT [--topic T] [--brokers B] …", 2);
+  Arguments arguments;
+  arguments.kind = argv[1];
+  arguments.count = std::strtoull(argv[2], nullptr, 10);
   for (int i = 3; i < argc; ++i) {
-    std::string a = argv[i];
-    auto next = [&] { return std::string(argv[++i]); };
-    if (a == "--topic")
-      topic = next();
-    else if (a == "--brokers")
-      brokers = next();
-    else if (a == "--partitions")
-      parts = stoi(next());
-    else if (a == "--seed")
-      seed = stoull(next());
-    else if (a == "--rate")
-      rate = stod(next());
-    else if (a == "--linger")
-      linger = next();
-    else if (a == "--stamp")
-      stamp = true;
-    else
-      return fprintf(stderr, "gen: %s?\n", a.c_str()), 2;
-  }
-  uint64_t x = seed;
-  s0 = splitmix(x);
-  s1 = splitmix(x);
-  if (kind == 'l') vocabulary();
-  rd_kafka_t* rk = nullptr;
-  rd_kafka_topic_t* rkt = nullptr;
-  char err[512];
-  if (!topic.empty()) {
-    rd_kafka_conf_t* c = rd_kafka_conf_new();
-    auto set = [&](const char* k, const char* v) {
-      if (rd_kafka_conf_set(c, k, v, err, sizeof err)) fprintf(stderr, "%s\n", err), exit(1);
-    };
-    set("bootstrap.servers", brokers.c_str());
-    set("linger.ms", linger.c_str());
-    set("acks", "1");
-    set("queue.buffering.max.messages", "1000000");
-    set("queue.buffering.max.kbytes", "1048576");
-    rk = rd_kafka_new(RD_KAFKA_PRODUCER, c, err, sizeof err);
-    rkt = rd_kafka_topic_new(rk, topic.c_str(), nullptr);
-  }
-  auto t0 = Clock::now();
-  char buf[4096];
-  uint64_t bytes = 0, late = 0;
-  for (uint64_t i = 0; i < n; ++i) {
-    if (rate > 0) {
-      uint64_t slice = (uint64_t)(i * 1000 / rate);  // which millisecond this record belongs to
-      auto due = t0 + std::chrono::milliseconds(slice);
-      if (Clock::now() < due) {
-        std::this_thread::sleep_until(due);
-        if (Clock::now() - due > std::chrono::milliseconds(5)) ++late;
-      }
-    }
-    size_t p = 0;
-    if (stamp)
-      p = sprintf(buf, "%lld%c",
-                  (long long)std::chrono::duration_cast<std::chrono::microseconds>(
-                      std::chrono::system_clock::now().time_since_epoch())
-                      .count(),
-                  kind == 'k' ? ',' : ' ');
-    p += make(kind, i, buf + p);
-    bytes += p;
-    if (!rk) {
-      buf[p] = '\n';
-      fwrite(buf, 1, p + 1, stdout);
+    const std::string name = argv[i];
+    if (name == "--stamp") {
+      arguments.stamp = true;
       continue;
     }
-    while (rd_kafka_produce(rkt, (int32_t)(i % parts), RD_KAFKA_MSG_F_COPY, buf, p, nullptr, 0, nullptr) == -1)
-      rd_kafka_poll(rk, 10);
-    if (i % 256 == 0) rd_kafka_poll(rk, 0);
+    if (i + 1 == argc) Die(name + " needs a value", 2);
+    const std::string value = argv[++i];
+    if (name == "--topic")
+      arguments.topic = value;
+    else if (name == "--brokers")
+      arguments.brokers = value;
+    else if (name == "--linger")
+      arguments.linger = value;
+    else if (name == "--partitions")
+      arguments.partitions = std::stoull(value);
+    else if (name == "--seed")
+      arguments.seed = std::stoull(value);
+    else if (name == "--rate")
+      arguments.rate = std::stoull(value);
+    else
+      Die("there is no option " + name, 2);
   }
-  if (rk) {
-    rd_kafka_flush(rk, 60000);
-    if (rd_kafka_outq_len(rk)) return fprintf(stderr, "gen: not all delivered\n"), 1;
+  return arguments;
+}
+
+std::string Stamp() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count()) + ' ';
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Arguments arguments = Parse(argc, argv);
+  Records records(arguments.kind, arguments.seed);
+  std::unique_ptr<Topic> topic;
+  if (!arguments.topic.empty()) topic = std::make_unique<Topic>(arguments.topic, arguments.brokers, arguments.linger);
+  const auto begun = Clock::now();
+  std::uint64_t bytes = 0;
+  std::string record;
+  for (std::uint64_t i = 0; i < arguments.count; ++i) {
+    if (arguments.rate > 0) std::this_thread::sleep_until(begun + std::chrono::milliseconds(i * 1000 / arguments.rate));
+    record = arguments.stamp ? Stamp() : std::string();
+    records.Append(i, record);
+    bytes += record.size();
+    if (topic) {
+      topic->Send(i, static_cast<std::int32_t>(i % arguments.partitions), record);
+    } else {
+      record += '\n';
+      std::fwrite(record.data(), 1, record.size(), stdout);
+    }
   }
-  double s = std::chrono::duration<double>(Clock::now() - t0).count();
-  fprintf(stderr, "gen %s: %llu records, %.1f MB (%.1f B each) in %.1f s, %.0f records/s, late slices %llu\n", argv[1],
-          (unsigned long long)n, bytes / 1e6, (double)bytes / n, s, n / s, (unsigned long long)late);
+  if (topic) topic->Finish();
+  const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+  std::fprintf(stderr, "%llu records of %s, %.1f MB, in %.1f s\n", static_cast<unsigned long long>(arguments.count),
+               arguments.kind.c_str(), static_cast<double>(bytes) / 1e6, seconds);
+  return std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <mutex>
 
 #include "executor/connectors/line_receiver.h"
@@ -43,40 +44,92 @@ class LinesBatch : public RecordBatch {
   std::vector<engine::SourceRecord> records_;
 };
 
+// Hands lines out and keeps them until it may forget them: a batch may be cut again, or computed again here, though no
+// other runner could. Holds a bounded amount; then it takes no new lines, and TCP pushes back on the sender.
 class SocketReader : public SplitReader {
  public:
   SocketReader(std::string split, std::shared_ptr<LineReceiver> receiver, std::uint64_t start)
-      : split_(std::move(split)), receiver_(std::move(receiver)), position_(start) {}
+      : split_(std::move(split)), receiver_(std::move(receiver)), first_(start), end_(start) {}
 
   absl::StatusOr<ClosedRange> Close(std::string_view start, std::uint64_t max_records) override {
-    if (start != std::to_string(position_)) return Gone(start);
+    std::uint64_t from = 0;
+    if (!ParseNumber(start, from)) return NoNumber(start);
+    if (from < first_) return Gone(start);
+    if (from > end_) SkipTo(from);  // what is between was lost with the runner that had it
+    const std::uint64_t held = end_ - from;
+    if (kept_bytes_ < kMaxKeptBytes && (max_records == 0 || held < max_records))
+      Keep(receiver_->Take(max_records == 0 ? 0 : max_records - held));
     ClosedRange range;
-    std::vector<LineSlice> slices = receiver_->Take(max_records);
-    for (const LineSlice& slice : slices) range.records += slice.count;
-    range.data = std::make_unique<LinesBatch>(std::move(slices), position_);
-    position_ += range.records;
-    range.end = std::to_string(position_);
+    const std::uint64_t to = max_records == 0 ? end_ : std::min(end_, from + max_records);
+    range.records = to - from;
+    range.end = std::to_string(to);
+    range.data = std::make_unique<LinesBatch>(Slices(from, to), from);
     return range;
   }
 
   absl::StatusOr<std::unique_ptr<RecordBatch>> Read(std::string_view start, std::string_view end) override {
-    if (start != end) return Gone(start);
+    std::uint64_t from = 0, to = 0;
+    if (!ParseNumber(start, from)) return NoNumber(start);
+    if (!ParseNumber(end, to)) return NoNumber(end);
+    if (from >= first_ && to <= end_) return std::make_unique<LinesBatch>(Slices(from, to), from);
+    if (to > end_) SkipTo(to);
+    if (from == to) return std::make_unique<LinesBatch>(std::vector<LineSlice>(), to);
+    return Gone(start);
+  }
+
+  void Forget(std::string_view end) override {
     std::uint64_t to = 0;
-    if (!ParseNumber(end, to)) return InvalidArgument("socket ", split_, ": position '", end, "' is not a number");
-    position_ = to;
-    return std::make_unique<LinesBatch>(std::vector<LineSlice>(), to);
+    if (!ParseNumber(end, to)) return;
+    while (!kept_.empty() && first_ + kept_.front().count <= to) {
+      first_ += kept_.front().count;
+      kept_bytes_ -= BytesOf(kept_.front());
+      kept_.pop_front();
+    }
   }
 
  private:
+  static constexpr std::size_t kMaxKeptBytes = std::size_t{64} << 20;
+
+  static std::size_t BytesOf(const LineSlice& slice) {
+    return slice.block->memory() * slice.count / std::max<std::size_t>(1, slice.block->lines.size());
+  }
+  void Keep(std::vector<LineSlice> slices) {
+    for (LineSlice& slice : slices) {
+      end_ += slice.count;
+      kept_bytes_ += BytesOf(slice);
+      kept_.push_back(std::move(slice));
+    }
+  }
+  void SkipTo(std::uint64_t position) {
+    kept_.clear();
+    kept_bytes_ = 0;
+    first_ = end_ = position;
+  }
+  // Lines [from, to), all of them kept.
+  std::vector<LineSlice> Slices(std::uint64_t from, std::uint64_t to) const {
+    std::vector<LineSlice> slices;
+    std::uint64_t at = first_;
+    for (const LineSlice& slice : kept_) {
+      const std::uint64_t begin = std::max(from, at), end = std::min(to, at + slice.count);
+      if (begin < end) slices.push_back({slice.block, slice.first + (begin - at), end - begin});
+      at += slice.count;
+    }
+    return slices;
+  }
+  absl::Status NoNumber(std::string_view position) const {
+    return InvalidArgument("socket ", split_, ": position '", position, "' is not a number");
+  }
   absl::Status Gone(std::string_view start) const {
-    return DataLoss("socket ", split_, ": lines from ", start,
-                    " on were handed over once and are gone; the reader stands at line ", position_,
-                    ". A socket cannot be read twice: use a replayable source where that matters");
+    return DataLoss("socket ", split_, ": lines from ", start, " on are gone; this runner holds those from ", first_,
+                    " to ", end_, ". A socket cannot be read twice: use a replayable source where that matters");
   }
 
   const std::string split_;
   const std::shared_ptr<LineReceiver> receiver_;
-  std::uint64_t position_;
+  std::deque<LineSlice> kept_;
+  std::size_t kept_bytes_ = 0;
+  std::uint64_t first_;  // position of the first line that is kept
+  std::uint64_t end_;    // after the last
 };
 
 class SocketSource : public Source {

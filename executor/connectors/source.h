@@ -47,6 +47,8 @@ class SplitReader {
   // Reads exactly [start, end) again; may wait. DataLoss: the upstream no longer has it; the message says what is
   // missing. Afterwards the reader stands at `end`.
   virtual absl::StatusOr<std::unique_ptr<RecordBatch>> Read(std::string_view start, std::string_view end) = 0;
+  // Nothing before this position will be asked for again: a reader that holds it may let go of it.
+  virtual void Forget(std::string_view /*end*/) {}
 };
 
 struct SplitStart {

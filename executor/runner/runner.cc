@@ -191,6 +191,11 @@ void Runner::Do(const runner::PushBlocks& action) {
 void Runner::Do(const runner::AskBlocks& action) { transport_.Ask(action.runner, action.blocks); }
 void Runner::Do(const runner::UpdatePeers& action) { transport_.UpdatePeers(action.peers); }
 void Runner::Do(const runner::ReleaseSplit& action) { sources_->Release(action.split); }
+void Runner::Do(const runner::ForgetRecords& action) {
+  // Only sources that cannot be asked again hold anything.
+  if (sources_->replayable(action.split.source)) return;
+  workers_->Post([this, action] { sources_->Forget(action.split, action.end); });
+}
 void Runner::Do(const runner::ReleaseSinks& action) { sinks_->Release(action.task); }
 
 void Runner::Do(const runner::DropBlocks& action) {

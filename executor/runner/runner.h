@@ -84,6 +84,7 @@ class Runner {
   void Do(const runner::AskBlocks& action);
   void Do(const runner::UpdatePeers& action);
   void Do(const runner::ReleaseSplit& action);
+  void Do(const runner::ForgetRecords& action);
   void Do(const runner::ReleaseSinks& action);
   void Do(const runner::DropBlocks& action);
   // runner_state.cc

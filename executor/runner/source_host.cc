@@ -76,6 +76,18 @@ void SourceHost::Release(const SplitKey& split) {
   readers_.erase(split);  // closed when the worker that may still use it lets go
 }
 
+void SourceHost::Forget(const SplitKey& split, std::string_view end) {
+  std::shared_ptr<Reader> reader;
+  {
+    std::lock_guard lock(mutex_);
+    const auto it = readers_.find(split);
+    if (it == readers_.end()) return;
+    reader = it->second;
+  }
+  std::lock_guard lock(reader->mutex);
+  if (reader->reader) reader->reader->Forget(end);
+}
+
 void SourceHost::Enumerate(const std::vector<std::uint32_t>& wanted, const std::vector<std::uint32_t>& resumed) {
   {
     std::lock_guard lock(mutex_);

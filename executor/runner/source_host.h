@@ -31,6 +31,8 @@ class SourceHost {
   absl::StatusOr<ClosedRange> Close(const SplitKey& split, std::string_view start, std::uint64_t max_records);
   absl::StatusOr<std::unique_ptr<RecordBatch>> Read(const Range& range);
   void Release(const SplitKey& split);
+  // On a worker as well: waits for the reader.
+  void Forget(const SplitKey& split, std::string_view end);
   bool replayable(std::uint32_t source) const { return sources_.at(source).replayable; }
 
   // Lists the splits of these sources, now and from then on, and stops listing those of others. Returns at once.

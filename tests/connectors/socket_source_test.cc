@@ -185,7 +185,38 @@ TEST(SocketSource, ShowsAnOutageAndComesBack) {
   EXPECT_THAT(Values(Collect(**reader, position, 1)), ElementsAre("y"));
 }
 
-TEST(SocketSource, LinesHandedOverAreGone) {
+TEST(SocketSource, LinesAreKeptUntilTheyMayBeForgotten) {
+  Server server;
+  auto source = Make(server.port());
+  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  server.Accept();
+  server.Send("a\nb\nc\n");
+  std::string position = "0";
+  EXPECT_THAT(Values(Collect(**reader, position, 3)), ElementsAre("a", "b", "c"));
+  auto again = (*reader)->Read("1", "3");
+  ASSERT_TRUE(again.ok()) << again.status();
+  std::vector<std::string> values;
+  for (const auto& record : (*again)->Next()) values.emplace_back(record.value);
+  EXPECT_THAT(values, ElementsAre("b", "c"));
+  auto cut_again = (*reader)->Close("0", 2);  // by another driver, who knows nothing of the first cut
+  ASSERT_TRUE(cut_again.ok()) << cut_again.status();
+  EXPECT_EQ(cut_again->end, "2");
+  EXPECT_EQ(cut_again->records, 2u);
+}
+
+TEST(SocketSource, WhatAnotherRunnerHadIsSkipped) {
+  Server server;
+  auto source = Make(server.port());
+  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  server.Accept();
+  EXPECT_EQ((*reader)->Read("0", "7").status().code(), absl::StatusCode::kDataLoss);
+  server.Send("x\n");
+  std::string position = "7";
+  EXPECT_THAT(Values(Collect(**reader, position, 1)), ElementsAre("x"));
+  EXPECT_EQ(position, "8");
+}
+
+TEST(SocketSource, ForgottenLinesAreGone) {
   Server server;
   auto source = Make(server.port());
   auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
@@ -193,6 +224,7 @@ TEST(SocketSource, LinesHandedOverAreGone) {
   server.Send("x\n");
   std::string position = "0";
   Collect(**reader, position, 1);
+  (*reader)->Forget("1");
   EXPECT_EQ((*reader)->Close("0", 0).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ((*reader)->Read("0", "1").status().code(), absl::StatusCode::kDataLoss);
   EXPECT_TRUE((*reader)->Close("1", 0).ok());

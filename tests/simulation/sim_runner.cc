@@ -81,7 +81,17 @@ void SimRunner::Do(const runner::ArmCut& action) {
   After(action.after_us, [batch = action.batch](SimRunner& r) { r.Take(runner::CutDue{batch}); });
 }
 
+void SimRunner::Do(const runner::ForgetRecords& action) { forgotten_[action.split] = IndexOf(action.end); }
+
+void SimRunner::CheckHeld(const SplitKey& split, const std::string& start) const {
+  const auto forgotten = forgotten_.find(split);
+  if (forgotten != forgotten_.end() && IndexOf(start) < forgotten->second)
+    throw Violation{
+        Concat(id_, " reads ", split.split, " from ", start, ", and has let go of all before ", forgotten->second)};
+}
+
 void SimRunner::Do(const runner::CloseRange& action) {
+  CheckHeld(action.split, action.start);
   if (Fails()) return After(WorkTime(), [a = action.ref.attempt](SimRunner& r) { r.Fail(a, "the reader fails"); });
   After(world_.random().Between(10, 2'000), [action](SimRunner& r) {
     const std::uint64_t start = IndexOf(action.start);
@@ -100,6 +110,7 @@ void SimRunner::Do(const runner::CloseRange& action) {
 }
 
 void SimRunner::Do(const runner::ReadRange& action) {
+  CheckHeld(action.range.key, action.range.start);
   After(WorkTime(), [action](SimRunner& r) {
     if (r.Fails()) return r.Fail(action.ref.attempt, "the source does not answer");
     const Range& range = action.range;

@@ -110,7 +110,9 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   void Do(const runner::PushBlocks& action);
   void Do(const runner::AskBlocks& action) { world_.Ask(id_, action.runner, action.blocks); }
   void Do(const runner::UpdatePeers&) {}
-  void Do(const runner::ReleaseSplit&) {}
+  void Do(const runner::ReleaseSplit& action) { forgotten_.erase(action.split); }
+  void Do(const runner::ForgetRecords& action);
+  void CheckHeld(const SplitKey& split, const std::string& start) const;
   void Do(const runner::ReleaseSinks& action);
   void Do(const runner::DropBlocks& action);
   void Do(const runner::KeepBlocksForRecovery&) {}
@@ -157,6 +159,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
   std::uint64_t lives_ = 0;
   std::uint64_t saved_ = 0;
   std::map<SinkKey, Writer> writers_;
+  std::map<SplitKey, std::uint64_t> forgotten_;  // the source need not hold what is before
   std::vector<std::uint32_t> listed_sources_;
   std::uint64_t listing_term_ = 0;
 };

@@ -126,6 +126,10 @@ struct UpdatePeers {
 struct ReleaseSplit {
   SplitKey split;
 };  // no longer ours: close the reader
+struct ForgetRecords {
+  SplitKey split;
+  std::string end;
+};  // nothing before this position will be asked for again
 struct ReleaseSinks {
   TaskKey task;
 };  // no longer ours: close the writers
@@ -164,8 +168,9 @@ struct ReportFailure {
   TaskFailure failure;
 };
 
-using Action = std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, AskBlocks,
-                            UpdatePeers, ReleaseSplit, ReleaseSinks, DropBlocks, KeepBlocksForRecovery, RestoreState,
-                            TakeState, DropState, DeleteState, ReportState, ReportRanges, ReportDone, ReportFailure>;
+using Action =
+    std::variant<ArmCut, CloseRange, ReadRange, RunReduce, CommitTask, DropTask, PushBlocks, AskBlocks, UpdatePeers,
+                 ReleaseSplit, ForgetRecords, ReleaseSinks, DropBlocks, KeepBlocksForRecovery, RestoreState, TakeState,
+                 DropState, DeleteState, ReportState, ReportRanges, ReportDone, ReportFailure>;
 
 }  // namespace millrace::runner

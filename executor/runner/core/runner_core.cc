@@ -148,15 +148,25 @@ void RunnerCore::TakeCommitted(std::uint64_t batch) {
       CommitKept(key, partition, before);
       continue;
     }
-    bool unfinished = false;
-    while (!partition.tasks.empty() && partition.tasks.begin()->first <= batch) {
-      const Task& task = partition.tasks.begin()->second;
-      unfinished = unfinished || task.phase != Phase::kDone;
-      if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
-      partition.tasks.erase(partition.tasks.begin());
-    }
-    if (unfinished) Pump(key);  // later tasks may have waited behind it
+    if (EndTasks(key, partition, batch)) Pump(key);
   }
+}
+
+// Nobody will ask for these tasks again, nor a source for what they have read. True when later tasks may have waited
+// behind one of them.
+bool RunnerCore::EndTasks(TaskKey key, Partition& partition, std::uint64_t through) {
+  bool unfinished = false;
+  std::optional<std::string> read;
+  while (!partition.tasks.empty() && partition.tasks.begin()->first <= through) {
+    Task& task = partition.tasks.begin()->second;
+    unfinished = unfinished || task.phase != Phase::kDone;
+    if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
+    if (task.go && task.range) read = std::move(task.range->end);
+    partition.tasks.erase(partition.tasks.begin());
+  }
+  if (read && plan_.stages[key.stage].reads_source)
+    actions_->push_back(ForgetRecords{partition.split, *std::move(read)});
+  return unfinished;
 }
 
 void RunnerCore::TakeCut(const Cut& cut) {

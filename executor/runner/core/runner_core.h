@@ -133,6 +133,7 @@ class RunnerCore {
   void TakeCommitted(std::uint64_t batch);
   void CommitKept(TaskKey key, Partition& partition, std::uint64_t before);
   void TakeFloor(std::uint64_t batch);
+  bool EndTasks(TaskKey key, Partition& partition, std::uint64_t through);
   Task& Open(Partition& partition, std::uint64_t batch);
   // runner_state.cc
   void GainState(TaskKey key, Partition& partition);

@@ -121,14 +121,7 @@ void RunnerCore::TakeFloor(std::uint64_t batch) {
   floor_ = batch;
   blocks_.DropThrough(batch);
   for (auto& [key, partition] : partitions_) {
-    bool unfinished = false;
-    while (!partition.tasks.empty() && partition.tasks.begin()->first <= batch) {
-      const Task& task = partition.tasks.begin()->second;
-      unfinished = unfinished || task.phase != Phase::kDone;
-      if (task.attempt != 0) actions_->push_back(DropTask{task.attempt});
-      partition.tasks.erase(partition.tasks.begin());
-    }
-    if (unfinished) Pump(key);
+    if (EndTasks(key, partition, batch)) Pump(key);
   }
   actions_->push_back(DropBlocks{batch});
 }

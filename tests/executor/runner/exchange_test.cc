@@ -85,7 +85,7 @@ class Exchange : public ::testing::Test {
     static auto& self = *new TlsIdentity(ca.Identity("runner", "j-1/idle"));
     static auto& dir = *new ScratchDirectory;
     static auto& store = *new BlockStore({.dir = dir.path()});
-    static auto& service = *new BlockService(self, "j-1", store, [](BlockKey, std::uint64_t) {});
+    static auto& service = *new BlockService(self, "j-1", store, [](std::uint64_t, BlockKey, std::uint64_t) {});
     static auto& server = *new auto(StartServer("127.0.0.1:0", self, "test", {&service}));
     ASSERT_TRUE(server.ok());
   }
@@ -117,7 +117,7 @@ class Exchange : public ::testing::Test {
   const ScratchDirectory dir_;
   BlockStore store_{{.dir = dir_.path()}};
   Seen<BlockId> arrived_;
-  BlockService service_{receiver_, "j-1", store_, [this](BlockKey key, std::uint64_t input) {
+  BlockService service_{receiver_, "j-1", store_, [this](std::uint64_t, BlockKey key, std::uint64_t input) {
                           arrived_.Add({key, input});
                         }};
   int port_ = 0;
