@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole cluster on this machine: certificates, one driver, some executors, all on the loopback, each a process of its own.
+# A whole cluster on this machine: certificates, one driver or several, some executors, all on the loopback, each a process of its own.
 # Used by scripts/quickstart.sh, by the acceptance tests, and by hand.
 set -euo pipefail
 
@@ -9,14 +9,17 @@ usage: local_cluster.sh start [options]           make what is missing, start al
        local_cluster.sh stop [options]            stop all of it (TERM, after 10 s KILL)
        local_cluster.sh status [options]          which processes live; exit 0 if all do
        local_cluster.sh env [options]             print the exports that `millrace` needs
-       local_cluster.sh start-driver | kill-driver             [options]
+       local_cluster.sh start-driver [I] | kill-driver [I]     [options]
        local_cluster.sh start-executor N | kill-executor N     [options]
        local_cluster.sh kill-runner JOB-ID N      [options]    SIGKILL to that job's runner on executor N
-       local_cluster.sh pid driver | executor N | runner JOB-ID N [options]
+       local_cluster.sh pid driver [I] | executor N | runner JOB-ID N [options]
+       local_cluster.sh leader [options]          print the number of the driver that leads; exit 1 if none does
 
   --dir D         where certificates, data, logs and pidfiles live  (default: build/local-cluster in the source tree)
   --executors N   how many                                          (default: 2)
-  --port P        of the driver                                     (default: 17077)
+  --drivers N     how many; several elect one of them through etcd  (default: 1)
+  --etcd URLS     that etcd, "http://HOST:PORT,…"                   (default: one of its own, which needs etcd installed)
+  --port P        of the driver; of several the first, and the next ones follow; then two for etcd (default: 17077)
   --build-dir B   where bin/ is                                     (default: build/release in the source tree)
   --slots S       tasks at once on each executor                    (default: 2)
   --memory M      budget of each runner, for blocks and state       (default: 256MiB)
@@ -37,7 +40,7 @@ words=()
 while (($# > 0)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
-    --dir | --executors | --port | --build-dir | --slots | --memory)
+    --dir | --executors | --drivers | --etcd | --port | --build-dir | --slots | --memory)
       (($# > 1)) || fail "$1 needs a value" 2
       if [[ $1 == --dir ]]; then dir=$2; else given[$1]=$2; fi
       shift
@@ -49,20 +52,46 @@ while (($# > 0)); do
 done
 command=${words[0]:-}
 
-executors=2 port=17077 build_dir=$root/build/release slots=2 memory=256MiB
+executors=2 drivers=1 etcd='' port=17077 build_dir=$root/build/release slots=2 memory=256MiB
 if [[ -f $dir/cluster.env ]]; then
   # shellcheck source=/dev/null
   source "$dir/cluster.env"
 fi
 executors=${given[--executors]:-$executors}
+drivers=${given[--drivers]:-$drivers}
+etcd=${given[--etcd]:-$etcd}
 port=${given[--port]:-$port}
 build_dir=${given[--build-dir]:-$build_dir}
 slots=${given[--slots]:-$slots}
 memory=${given[--memory]:-$memory}
 [[ $memory =~ ^[1-9][0-9]*[KMG]iB$ ]] || fail "'$memory' is not a size like 256MiB" 2
-for number in "$executors" "$port" "$slots"; do
+for number in "$executors" "$drivers" "$port" "$slots"; do
   [[ $number =~ ^[1-9][0-9]{0,4}$ ]] || fail "'$number' is not a number from 1 to 99999" 2
 done
+
+# ---- drivers ----
+
+# A driver alone is called "driver", several are driver-1, driver-2 …
+driver_name() {  # [I]
+  local i=${1:-1}
+  if [[ ! $i =~ ^[1-9][0-9]*$ ]] || ((i > drivers)); then fail "drivers are numbered 1 to $drivers" 2; fi
+  if ((drivers == 1)); then echo driver; else echo "driver-$i"; fi
+}
+
+driver_names() {
+  local i
+  for ((i = 1; i <= drivers; ++i)); do driver_name "$i"; done
+}
+
+driver_address() { echo "127.0.0.1:$((port + $1 - 1))"; }  # I
+
+driver_addresses() {
+  local i list=''
+  for ((i = 1; i <= drivers; ++i)); do list+=",$(driver_address "$i")"; done
+  echo "${list#,}"
+}
+
+own_etcd() { "$root/scripts/servers/etcd.sh" "$1" --port $((port + drivers)) --data "$dir/etcd"; }  # COMMAND
 
 # ---- processes ----
 
@@ -133,12 +162,12 @@ stop_these() {  # NAME...
 
 # ---- configuration ----
 
-write_configs() {
-  local n
-  cat > "$dir/driver.yaml" <<YAML
+write_driver_config() {  # I
+  cat > "$dir/$(driver_name "$1").yaml" <<YAML
 driver:
-  listen: 127.0.0.1:$port
+  listen: $(driver_address "$1")
   data_dir: $dir/driver
+$(if ((drivers > 1)); then printf '  etcd:\n    endpoints: "%s"' "${etcd:-http://127.0.0.1:$((port + drivers))}"; fi)
 tls:
   ca: $dir/pki/ca.crt
   cert: $dir/pki/driver.crt
@@ -146,10 +175,15 @@ tls:
   issuer_cert: $dir/pki/runner-issuer.crt
   issuer_key: $dir/pki/runner-issuer.key
 YAML
+}
+
+write_configs() {
+  local n
+  for ((n = 1; n <= drivers; ++n)); do write_driver_config "$n"; done
   for ((n = 1; n <= executors; ++n)); do
     cat > "$dir/executor-$n.yaml" <<YAML
 executor:
-  driver: 127.0.0.1:$port
+  driver: "$(driver_addresses)"
   host: 127.0.0.1
   data_dir: $dir/executor-$n
   checkpoint_dir: $dir/checkpoints
@@ -161,12 +195,14 @@ tls:
   key: $dir/pki/executor-$n.key
 YAML
   done
-  printf 'executors=%q port=%q build_dir=%q slots=%q memory=%q\n' "$executors" "$port" "$build_dir" "$slots" "$memory" > "$dir/cluster.env"
+  printf 'executors=%q drivers=%q etcd=%q port=%q build_dir=%q slots=%q memory=%q\n' \
+    "$executors" "$drivers" "$etcd" "$port" "$build_dir" "$slots" "$memory" > "$dir/cluster.env"
 }
 
 # ---- readiness ----
 
-millrace() { "$build_dir/bin/millrace" --driver "127.0.0.1:$port" --tls-dir "$dir/pki" --timeout 2s "$@"; }
+millrace_at() { "$build_dir/bin/millrace" --tls-dir "$dir/pki" --timeout "$2" --driver "$1" "${@:3}"; }  # ADDRESSES TIMEOUT ARGS...
+millrace() { millrace_at "$(driver_addresses)" 2s "$@"; }
 
 connected() {
   millrace executors -o json 2> /dev/null | grep -c '"connected": *true' || true
@@ -174,7 +210,7 @@ connected() {
 
 all_connected() {
   local name
-  for name in driver $(executor_names); do
+  for name in $(driver_names) $(executor_names); do
     # By the pid alone: a child that has not reached its exec yet has not its command line either, and has not ended.
     is_gone "$(cat "$dir/$name.pid")" || continue
     tail -n 5 "$dir/$name.log" >&2
@@ -187,7 +223,22 @@ executor_connected() {  # NAME
   millrace executors -o json 2> /dev/null | tr -d ' \n' | grep -qE "\"id\":\"$1\"[^}]*\"connected\":true"
 }
 
-answers() { millrace executors > /dev/null 2>&1; }
+# Leads, or says that it does not.
+driver_answers() {  # I
+  local words
+  words=$(millrace_at "$(driver_address "$1")" 500ms executors 2>&1) || [[ $words == *"not the leader"* ]]
+}
+
+print_leader() {
+  local i
+  for ((i = 1; i <= drivers; ++i)); do
+    if pid_of "$(driver_name "$i")" > /dev/null && millrace_at "$(driver_address "$i")" 300ms executors > /dev/null 2>&1; then
+      echo "$i"
+      return 0
+    fi
+  done
+  return 1
+}
 
 executor_names() {
   local n
@@ -202,22 +253,25 @@ start() {
   "$root/scripts/dev_certs.sh" "$dir/pki" --executors "$executors" > "$dir/certs.log"
   write_configs
   local name
-  launch driver millrace-driver
+  if ((drivers > 1)) && [[ -z $etcd ]]; then own_etcd start || fail "there is no etcd: see above, or say --etcd"; fi
+  for name in $(driver_names); do launch "$name" millrace-driver; done
   for name in $(executor_names); do launch "$name" millrace-executor; done
   wait_for 300 all_connected || fail "after 30 s only $(connected) of $executors executors are connected; see $dir/*.log"
-  echo "cluster ready: driver 127.0.0.1:$port, $executors executors, in $dir"
+  echo "cluster ready: driver $(driver_addresses), $executors executors, in $dir"
 }
 
 stop() {
   local names
   mapfile -t names < <(executor_names)
   stop_these "${names[@]}"
-  stop_these driver
+  mapfile -t names < <(driver_names)
+  stop_these "${names[@]}"
+  if [[ -d $dir/etcd ]]; then own_etcd stop; fi
 }
 
 status() {
   local name pid all=0
-  for name in driver $(executor_names); do
+  for name in $(driver_names) $(executor_names); do
     if pid=$(pid_of "$name"); then
       printf '%-12s pid %-8s log %s\n' "$name" "$pid" "$dir/$name.log"
     else
@@ -229,7 +283,7 @@ status() {
 }
 
 print_env() {
-  printf 'export MILLRACE_DRIVER=%q\n' "127.0.0.1:$port"
+  printf 'export MILLRACE_DRIVER=%q\n' "$(driver_addresses)"
   printf 'export MILLRACE_TLS_DIR=%q\n' "$dir/pki"
   printf 'export PATH=%q:"%s"\n' "$build_dir/bin" "\$PATH"
 }
@@ -241,10 +295,10 @@ executor_name() {  # N
 
 print_pid() {
   case ${words[1]:-} in
-    driver) pid_of driver ;;
+    driver) pid_of "$(driver_name "${words[2]:-}")" ;;
     executor) pid_of "$(executor_name "${words[2]:-}")" ;;
     runner) runner_pid "${words[2]:?JOB-ID}" "${words[3]:?N}" ;;
-    *) fail "pid driver, pid executor N, or pid runner JOB-ID N" 2 ;;
+    *) fail "pid driver [I], pid executor N, or pid runner JOB-ID N" 2 ;;
   esac
 }
 
@@ -255,10 +309,12 @@ case $command in
   status) status ;;
   env) print_env ;;
   start-driver)
-    launch driver millrace-driver
-    wait_for 100 answers || fail "the driver does not answer; see $dir/driver.log"
+    name=$(driver_name "${words[1]:-}")
+    launch "$name" millrace-driver
+    wait_for 100 driver_answers "${words[1]:-1}" || fail "$name does not answer; see $dir/$name.log"
     ;;
-  kill-driver) kill_hard driver ;;
+  kill-driver) kill_hard "$(driver_name "${words[1]:-}")" ;;
+  leader) print_leader ;;
   start-executor)
     name=$(executor_name "${words[1]:-}")
     launch "$name" millrace-executor

@@ -78,6 +78,9 @@ if scripts/servers/kafka.sh install > "$logs/kafka.log" 2>&1; then
 fi
 trap finish EXIT
 
+have_etcd=0 etcd_why='etcd could not be installed (packages etcd-server, etcd-client); see build/test-logs/etcd.log'
+if scripts/servers/etcd.sh install > "$logs/etcd.log" 2>&1; then have_etcd=1; fi
+
 # Adds one ctest entry to the sums: by its cases if GoogleTest wrote them down, else as one test.
 count_ctest() {  # NAME STATUS(run|fail|notrun|disabled)
   local xml=$logs/gtest/$1.xml cases=0 bad=0 left=0
@@ -157,6 +160,11 @@ with_kafka "kafka_wordcount" 240 "$tests/kafka_wordcount.sh" --records 500000 --
 with_kafka "kafka_wordcount --kill runner" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill runner
 with_kafka "kafka_wordcount --kill executor" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill executor
 with_kafka "kafka_wordcount --restart" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --restart
+if ((have_etcd)); then
+  with_kafka "standby" 400 "$tests/standby.sh" --rounds 4
+else
+  skip "standby" "$etcd_why"
+fi
 if [[ $preset == release ]]; then
   acceptance "quickstart" 900 scripts/quickstart.sh --seconds 5 --port $((20000 + RANDOM % 10000)) --dir "$root/build/quickstart-test"
 fi

@@ -36,7 +36,7 @@ trap 'exit 130' INT TERM
 result() { echo "RESULT $NAME $*"; }
 give_up() {
   echo "$NAME: $*" >&2
-  for log in "$cluster_dir"/driver.log "$cluster_dir"/executor-*.log; do
+  for log in "$cluster_dir"/driver*.log "$cluster_dir"/executor-*.log; do
     if [[ -f $log ]]; then
       echo "--- the end of ${log#"$work"/}" >&2
       tail -n 15 "$log" >&2
@@ -68,9 +68,9 @@ free_port() {  # [HOW MANY IN A ROW]
 }
 
 start_cluster() {
-  port=$(free_port)
+  port=$(free_port 8)  # several drivers, and an etcd
   "$cluster" start --dir "$cluster_dir" --port "$port" --build-dir "$build_dir" "${cluster_options[@]}" || give_up "the cluster did not start"
-  export MILLRACE_DRIVER=127.0.0.1:$port MILLRACE_TLS_DIR=$cluster_dir/pki
+  eval "$(on_cluster env | grep MILLRACE_)"
 }
 on_cluster() { "$cluster" "$@" --dir "$cluster_dir"; }
 

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Three drivers that elect one through a real etcd, while word count runs from Kafka to Kafka: the leader is killed, frozen, ended and
+# cut off from etcd, again and again, and a client follows the job all the time.
+#
+#   standby.sh [--rounds N] [--rate LINES] [--strikes "NAME NAME…"]      (8, 5000, "kill freeze end etcd")
+#
+#   kill     SIGKILL to the leader
+#   freeze   SIGSTOP to the leader; when another leads, SIGCONT: it must notice and end by itself, with exit status 4 for its supervisor
+#   end      SIGTERM to the leader, as for an upgrade
+#   etcd     etcd is killed and comes back four seconds later: the leader steps down, and nobody leads without it
+#
+# After each strike it measures how long nothing is committed, as a client with the list of drivers sees it. Passes when the output
+# is exact, the follower followed to the end, and the drivers that had to step down did. Ends with
+#   RESULT standby failovers= lost= duplicated= worst_ms=
+set -euo pipefail
+# shellcheck disable=SC2034
+NAME=standby
+# shellcheck source=tests/acceptance/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+rounds=8 rate=5000
+strikes="kill freeze end etcd"
+while (($# > 0)); do
+  case $1 in
+    --rounds) rounds=${2:?} && shift ;;
+    --rate) rate=${2:?} && shift ;;
+    --strikes) strikes=${2:?} && shift ;;
+    *)
+      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+tool=$build_dir/tests/tools/millrace_kafka_tool
+failed_result="failovers=0 lost=-1 duplicated=-1"
+need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_count.so
+cluster_options=(--drivers 3)
+recovery_s=30
+etcd() { "$root/scripts/servers/etcd.sh" "$1" --port $((port + 3)) --data "$cluster_dir/etcd"; }
+
+# ---- the strikes; each leaves a driver that must be started again in $fallen, if there is one ----
+
+stepped_down() {  # I LINES-OF-ITS-LOG-BEFORE
+  tail -n "+$(($2 + 1))" "$cluster_dir/driver-$1.log" | grep -q 'the term is over, this driver steps down'
+}
+lines_of() { wc -l < "$cluster_dir/driver-$1.log"; }
+is_down() { ! on_cluster pid driver "$1" > /dev/null; }
+another_leads() {  # THAN
+  local now
+  now=$(on_cluster leader) && [[ $now != "$1" ]]
+}
+
+strike_kill() { on_cluster kill-driver "$leader"; }
+
+strike_freeze() {
+  local pid before
+  pid=$(on_cluster pid driver "$leader")
+  before=$(lines_of "$leader")
+  kill -STOP "$pid"
+  at_end+=("kill -CONT $pid")
+  wait_until "$recovery_s" another_leads "$leader" || give_up "nobody leads $recovery_s s after the leader was frozen"
+  # Between the new leader's beginning and the old one's waking there is time to commit, or not: both must go well.
+  sleep "0.$((RANDOM % 10))"
+  kill -CONT "$pid"
+  wait_until 5 is_down "$leader" || give_up "driver $leader slept through its lease and goes on"
+  stepped_down "$leader" "$before" || give_up "driver $leader ended, but does not say that its term is over"
+}
+
+strike_end() {
+  local pid
+  pid=$(on_cluster pid driver "$leader")
+  kill -TERM "$pid"
+  wait_until 10 is_down "$leader" || give_up "driver $leader does not end"
+}
+
+strike_etcd() {
+  local before
+  before=$(lines_of "$leader")
+  etcd kill
+  wait_until 5 is_down "$leader" || give_up "driver $leader leads on without etcd"
+  stepped_down "$leader" "$before" || give_up "driver $leader ended, but does not say that its term is over"
+  sleep 2
+  if on_cluster leader > /dev/null; then give_up "somebody leads without etcd"; fi
+  etcd start
+}
+
+batches() { job_field "$job" .batches_committed; }
+committed_past() { (($(batches || echo 0) > $1)) 2> /dev/null; }  # BATCH
+
+round() {  # STRIKE
+  local before begun took
+  leader=$(on_cluster leader) || give_up "nobody leads"
+  before=$(batches)
+  [[ $before =~ ^[0-9]+$ ]] || give_up "the job has no status: $before"
+  begun=$(now_ms)
+  "strike_$1"
+  wait_until "$recovery_s" committed_past $((before + 5)) \
+    || give_up "nothing is committed $recovery_s s after $1: $(job_field "$job" '.state, .error, .notice' | tr '\n' ' ')"
+  took=$(($(now_ms) - begun))
+  say "$1 of driver $leader: driver $(on_cluster leader) leads; committed again after $took ms"
+  if ((took > worst)); then worst=$took; fi
+  failovers=$((failovers + 1))
+  kill -0 "$follower" 2> /dev/null || give_up "the follower ended: $(cat "$work/follow.err")"
+  is_down "$leader" || give_up "driver $leader is still there"
+  on_cluster start-driver "$leader"
+}
+
+# ---- the test ----
+
+start_kafka
+for topic in lines counts; do "$kafka" topic "$topic" 4 "${kafka_options[@]}" > /dev/null; done
+start_cluster
+job=$(submit "$build_dir/examples/kafka_word_count.so" --batch-interval 100ms \
+  --arg "brokers=$brokers" --arg in=lines --arg out=counts)
+wait_until 30 job_is "$job" RUNNING || give_up "the job is not running after 30 s: $(job_field "$job" .notice)"
+millrace follow "$job" > "$work/follow.out" 2> "$work/follow.err" &
+follower=$!
+at_end+=("kill $follower")
+"$tool" lines 1000000000 1 2> /dev/null | "$tool" produce lines --brokers "$brokers" --rate "$rate" 2> "$work/producer.log" &
+producer=$!
+at_end+=("kill $producer")
+wait_until 30 has_records "$job" "$rate" || give_up "nothing is committed"
+
+read -ra chosen <<< "$strikes"
+failovers=0 worst=0 leader=0
+for ((r = 0; r < rounds; ++r)); do round "${chosen[r % ${#chosen[@]}]}"; done
+
+kill "$producer" 2> /dev/null || true
+wait "$producer" 2> /dev/null || true
+"$tool" words lines --brokers "$brokers" > "$work/expected" 2> "$work/words.log" || give_up "the input could not be read: $(cat "$work/words.log")"
+records=$(awk '/ records$/ {print $1}' "$work/words.log")
+wait_until 120 has_records "$job" "$records" \
+  || give_up "only $(job_field "$job" .records) of $records records are committed: $(job_field "$job" '.state, .error, .notice' | tr '\n' ' ')"
+millrace stop "$job" > /dev/null 2>&1 || give_up "the job could not be stopped: $(job_field "$job" .error)"
+wait_until 40 job_is "$job" STOPPED || give_up "the job did not stop"
+wait "$follower" || give_up "the follower did not end well: $(cat "$work/follow.err")"
+"$tool" sum counts --brokers "$brokers" > "$work/actual" || give_up "the counts could not be read"
+compare_counts "$work/expected" "$work/actual"
+job_field "$job" '"runner_failures=\(.runner_failures) task_retries=\(.task_retries) batches=\(.batches_committed) late=\(.batches_late)"'
+result "failovers=$failovers lost=$lost duplicated=$duplicated worst_ms=$worst records=$records"
+((lost == 0 && duplicated == 0 && records > 0))
