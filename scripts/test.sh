@@ -161,7 +161,7 @@ with_kafka "kafka_wordcount --kill runner" 240 "$tests/kafka_wordcount.sh" --rec
 with_kafka "kafka_wordcount --kill executor" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --kill executor
 with_kafka "kafka_wordcount --restart" 240 "$tests/kafka_wordcount.sh" --records 1000000 --runs 1 --restart
 if ((have_etcd)); then
-  with_kafka "standby" 400 "$tests/standby.sh" --rounds 4
+  with_kafka "standby" 400 "$tests/standby.sh" --rounds 6
 else
   skip "standby" "$etcd_why"
 fi

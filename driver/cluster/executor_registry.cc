@@ -4,9 +4,12 @@
 #include "common/status.h"
 
 namespace millrace {
+namespace {
+constexpr std::int64_t kLookAgain = 50'000;  // for an executor, while the driver is young
+}
 
 ExecutorRegistry::ExecutorRegistry(EventLoop& loop, std::uint64_t epoch, ExecutorLimits limits, OnLost on_lost)
-    : loop_(loop), epoch_(epoch), limits_(limits), on_lost_(std::move(on_lost)) {}
+    : loop_(loop), epoch_(epoch), limits_(limits), on_lost_(std::move(on_lost)), begun_us_(loop.now_us()) {}
 
 void ExecutorRegistry::Connected(const v1::Register& info, const std::string& address,
                                  std::shared_ptr<ExecutorStream> stream) {
@@ -60,6 +63,11 @@ void ExecutorRegistry::Send(const std::string& id, v1::ExecutorCommand command) 
 
 void ExecutorRegistry::Plan(v1::PlanRequest request, PlanDone done) {
   const std::vector<std::string> up = connected();
+  if (up.empty() && loop_.now_us() < begun_us_ + limits_.grace_us) {
+    loop_.PostAt(loop_.now_us() + kLookAgain,
+                 [this, request = std::move(request), done = std::move(done)] { Plan(request, done); });
+    return;
+  }
   if (up.empty()) {
     done(FailedPrecondition(
         "no executor is connected, so the job cannot be planned: start a millrace-executor and submit again"));

@@ -40,8 +40,8 @@ class ExecutorRegistry {
   void CheckSilence();
 
   void Send(const std::string& executor, v1::ExecutorCommand command);
-  // Asks some executor for the plan of a library. FailedPrecondition when none is connected; InvalidArgument carries
-  // the planner's words.
+  // Asks some executor for the plan of a library. FailedPrecondition when none is connected, and the driver has been
+  // there long enough for those of the driver before to come; InvalidArgument carries the planner's words.
   void Plan(v1::PlanRequest request, PlanDone done);
   void PlanAnswered(const std::string& executor, const v1::PlanResult& result);
 
@@ -67,6 +67,7 @@ class ExecutorRegistry {
   const std::uint64_t epoch_;
   const ExecutorLimits limits_;
   const OnLost on_lost_;
+  const std::int64_t begun_us_;
   std::map<std::string, Executor> executors_;
   std::map<std::uint64_t, WaitingPlan> plans_;
   std::uint64_t next_plan_ = 0;

@@ -167,8 +167,15 @@ std::uint64_t JournalService::queued_bytes() const {
 
 void JournalService::Run() {
   std::unique_lock lock(mutex_);
+  if (options_.fence.epoch > 0) next_look_ = Clock::now() + options_.fence_look;
   while (true) {
     const bool last = stopping_;
+    if (Clock::now() >= next_look_) {
+      lock.unlock();
+      LookAtFence(Clock::now());
+      lock.lock();
+      continue;
+    }
     std::vector<Turn> turns = TakeDue(Clock::now(), last);
     if (turns.empty() && !last) {
       const Time due = NextDue();
@@ -197,7 +204,7 @@ std::vector<JournalService::Turn> JournalService::TakeDue(Time now, bool all) {
 }
 
 JournalService::Time JournalService::NextDue() const {
-  Time next = Time::max();
+  Time next = next_look_;
   for (const auto& [id, job] : jobs_) next = std::min(next, job->due);
   return next;
 }
@@ -214,8 +221,7 @@ void JournalService::Serve(Turn& turn, bool last) {
 
 void JournalService::CommitGroup(Job& job, bool last) {
   const absl::Status status = job.log.Commit(job.inflight);
-  if (job.log.fenced_out() && !std::exchange(fenced_out_, true) && options_.on_fenced_out)
-    options_.on_fenced_out(status);
+  if (job.log.fenced_out()) FencedOut(status);
   if (!status.ok() && !job.log.broken()) {
     const std::string problem =
         Concat("journal: ", Message(status), "; ", job.inflight.size(), " records wait and are tried again every ",
@@ -239,6 +245,17 @@ void JournalService::CommitGroup(Job& job, bool last) {
   if (!status.ok()) log::Error("journal is broken", {{"job", job.id}, {"error", Message(status)}});
   Finish(job, status);
   if (!last && job.log.TakeCompactionRequest() && options_.on_compact) options_.on_compact(job.id);
+}
+
+// A driver that has nothing to write must find out, too. Where it cannot be known, nothing hangs on it now.
+void JournalService::LookAtFence(Time now) {
+  next_look_ = now + options_.fence_look;
+  if (const absl::Status status = options_.fence.check(); absl::IsAborted(status)) FencedOut(status);
+}
+
+void JournalService::FencedOut(const absl::Status& why) {
+  next_look_ = Time::max();
+  if (!std::exchange(fenced_out_, true) && options_.on_fenced_out) options_.on_fenced_out(why);
 }
 
 void JournalService::Finish(Job& job, const absl::Status& status) {

@@ -42,7 +42,8 @@ struct JournalOptions {
   std::chrono::milliseconds retry_delay{200};                // between tries on a full disk
   // Once each time a file has outgrown its limit, on the journal's thread: answer with Rewrite, from any thread.
   std::function<void(const std::string& job_id)> on_compact{};
-  JournalFence fence{};  // of a term that can be over without its driver's knowing
+  JournalFence fence{};  // of a term that can be over without its driver's knowing; asked at least every `fence_look`
+  std::chrono::milliseconds fence_look{1000};
   // The fence has refused a group of records, which count as not durable: the term is over. On the journal's thread,
   // once, before anybody is told.
   std::function<void(const absl::Status& why)> on_fenced_out{};
@@ -107,6 +108,8 @@ class JournalService {
   Time NextDue() const;
   void Serve(Turn& turn, bool last);
   void CommitGroup(Job& job, bool last);
+  void LookAtFence(Time now);
+  void FencedOut(const absl::Status& why);
   void Finish(Job& job, const absl::Status& status);
   void EndJob(Job& job);
 
@@ -116,7 +119,8 @@ class JournalService {
   std::condition_variable wake_;
   std::map<std::string, std::shared_ptr<Job>> jobs_;
   bool stopping_ = false;
-  bool fenced_out_ = false;  // the thread's alone
+  bool fenced_out_ = false;  // this and the next are the thread's alone
+  Time next_look_ = Time::max();
   std::thread thread_;
 };
 

@@ -2,11 +2,14 @@
 # Three drivers that elect one through a real etcd, while word count runs from Kafka to Kafka: the leader is killed, frozen, ended and
 # cut off from etcd, again and again, and a client follows the job all the time.
 #
-#   standby.sh [--rounds N] [--rate LINES] [--strikes "NAME NAME…"]      (8, 5000, "kill freeze end etcd")
+#   standby.sh [--rounds N] [--rate LINES] [--strikes "NAME NAME…"]      (12, 5000, "kill freeze end split submit etcd")
 #
 #   kill     SIGKILL to the leader
 #   freeze   SIGSTOP to the leader; when another leads, SIGCONT: it must notice and end by itself, with exit status 4 for its supervisor
 #   end      SIGTERM to the leader, as for an upgrade
+#   split    a driver that was elected elsewhere begins a term on the same data: the storage alone must end the leader, and then
+#            the intruder, when the next one has been elected
+#   submit   SIGKILL to the leader while a client submits: it gets its job, once
 #   etcd     etcd is killed and comes back four seconds later: the leader steps down, and nobody leads without it
 #
 # After each strike it measures how long nothing is committed, as a client with the list of drivers sees it. Passes when the output
@@ -18,8 +21,8 @@ NAME=standby
 # shellcheck source=tests/acceptance/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-rounds=8 rate=5000
-strikes="kill freeze end etcd"
+rounds=12 rate=5000
+strikes="kill freeze end split submit etcd"
 while (($# > 0)); do
   case $1 in
     --rounds) rounds=${2:?} && shift ;;
@@ -35,7 +38,7 @@ done
 
 tool=$build_dir/tests/tools/millrace_kafka_tool
 failed_result="failovers=0 lost=-1 duplicated=-1"
-need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_count.so
+need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_count.so tests/jobs/empty_stream.so
 cluster_options=(--drivers 3)
 recovery_s=30
 etcd() { "$root/scripts/servers/etcd.sh" "$1" --port $((port + 3)) --data "$cluster_dir/etcd"; }
@@ -84,6 +87,38 @@ strike_etcd() {
   sleep 2
   if on_cluster leader > /dev/null; then give_up "somebody leads without etcd"; fi
   etcd start
+}
+
+strike_split() {
+  local before intruder
+  before=$(lines_of "$leader")
+  "$build_dir/bin/millrace-driver" --config "$cluster_dir/driver-1.yaml" --set "driver.listen=127.0.0.1:$((port + 5))" \
+    --set driver.etcd.prefix=/elsewhere > "$work/intruder.log" 2>&1 < /dev/null &
+  intruder=$!
+  at_end+=("kill -KILL $intruder")
+  wait_until 10 is_down "$leader" || give_up "driver $leader leads on beside another: $(cat "$work/intruder.log")"
+  stepped_down "$leader" "$before" || give_up "driver $leader ended, but does not say that its term is over"
+  grep -q "127.0.0.1:$((port + 5)) has begun term" "$cluster_dir/driver-$leader.log" || give_up "it was not the storage that ended driver $leader"
+  wait_until "$recovery_s" on_cluster leader > /dev/null || give_up "nobody leads after the intruder"
+  status=0
+  wait "$intruder" || status=$?
+  ((status == 4)) || give_up "the intruder ended with $status: $(cat "$work/intruder.log")"
+}
+
+# The leader dies somewhere on the way: before the upload, in it, while the job is planned, or before the answer.
+strike_submit() {
+  local name=extra-$failovers id submitter
+  millrace submit "$build_dir/tests/jobs/empty_stream.so" --name "$name" --batch-interval 500ms --timeout "${recovery_s}s" \
+    > "$work/submitted" 2> "$work/submit.err" &
+  submitter=$!
+  sleep "0.$(printf %03d $((RANDOM % 150)))"
+  on_cluster kill-driver "$leader"
+  wait "$submitter" || give_up "the submission did not survive its driver: $(cat "$work/submit.err")"
+  id=$(cat "$work/submitted")
+  [[ $(millrace list --all -o json | jq -r ".jobs[] | select(.name == \"$name\") | .id") == "$id" ]] \
+    || give_up "job $name is not there, or not once: $(millrace list --all)"
+  say "submitted as $id$(grep -c '^again' "$work/submit.err" | sed 's/^0$//; s/^[1-9].*/, at the second try/')"
+  millrace stop "$id" > /dev/null 2>&1 || give_up "job $name could not be stopped"
 }
 
 batches() { job_field "$job" .batches_committed; }

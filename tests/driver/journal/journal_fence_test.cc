@@ -41,6 +41,7 @@ class Term {
       : dir_(dir / "jobs/j"),
         term_(*(alone ? NextEpoch(dir.path()) : ClaimEpoch(dir.path(), "driver:1"))),
         journal_({.fence = {term_.epoch(), [this] { return term_.Check(); }},
+                  .fence_look = std::chrono::milliseconds(20),
                   .on_fenced_out = [this](const absl::Status&) { ++fenced_out_; }}) {
     EXPECT_TRUE(journal_.OpenJob("j", dir_).ok());
   }
@@ -91,6 +92,14 @@ TEST(JournalFence, AppendsAfterAClaimAreNotDurable) {
   EXPECT_THAT(Message(late), HasSubstr("has begun term 2"));
   EXPECT_TRUE(absl::IsAborted(old.Append(Planned(3)))) << "for good";
   EXPECT_EQ(old.fenced_out(), 1);
+  EXPECT_EQ(next.fenced_out(), 0);
+}
+
+TEST(JournalFence, ATermThatWritesNothingFindsOutToo) {
+  ScratchDirectory dir;
+  Term old(dir);
+  Term next(dir);
+  EXPECT_TRUE(testing::Eventually([&] { return old.fenced_out() == 1; }));
   EXPECT_EQ(next.fenced_out(), 0);
 }
 
