@@ -1,5 +1,7 @@
 #include "common/block/block_wire.h"
 
+#include <xxhash.h>
+
 #include <utility>
 
 namespace millrace {
@@ -36,6 +38,11 @@ v1::Block ToWire(const BlockKey& key) {
   message.set_map_partition(key.map_partition);
   message.set_reduce_partition(key.reduce_partition);
   return message;
+}
+
+std::uint64_t PushCheck(const v1::PushRequest& request) {
+  const std::string text = Concat(request.epoch(), ":", request.blocks_size());
+  return XXH3_64bits(text.data(), text.size());
 }
 
 BlockKey KeyFromWire(const v1::Block& message) {

@@ -17,6 +17,9 @@ v1::Block ToWire(const Block& block);
 // Key fields only, as in PushReply.resend.
 v1::Block ToWire(const BlockKey& key);
 
+// Covers what the blocks' own checksums do not.
+std::uint64_t PushCheck(const v1::PushRequest& request);
+
 BlockKey KeyFromWire(const v1::Block& message);
 std::shared_ptr<const Block> FromWire(v1::Block&& message);
 

@@ -74,12 +74,12 @@ void BlockService::Ask(const std::string& runner, const std::vector<runner::Made
 }
 
 absl::StatusOr<v1::PushReply> BlockService::Take(v1::PushRequest request) {
+  if (request.check() != PushCheck(request)) {
+    ++corrupt_;
+    return DataLoss("a push of ", request.blocks_size(), " blocks arrived damaged");
+  }
   if (request.epoch() < epoch_)
     return FailedPrecondition("blocks of driver epoch ", request.epoch(), "; this runner follows ", epoch_.load());
-  if (request.count() != static_cast<std::uint32_t>(request.blocks_size())) {
-    ++corrupt_;
-    return DataLoss("a push of ", request.count(), " blocks arrived with ", request.blocks_size());
-  }
   v1::PushReply reply;
   for (v1::Block& message : *request.mutable_blocks()) {
     const auto block = FromWire(std::move(message));

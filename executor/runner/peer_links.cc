@@ -91,7 +91,7 @@ void PeerLinks::Push(const std::string& runner, std::uint64_t epoch, std::vector
   v1::PushRequest request;
   request.set_epoch(epoch);
   for (const auto& block : blocks) *request.add_blocks() = ToWire(*block);
-  request.set_count(static_cast<std::uint32_t>(request.blocks_size()));
+  request.set_check(PushCheck(request));
   it->second.stream->Send(std::move(request));
 }
 

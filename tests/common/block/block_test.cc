@@ -109,7 +109,7 @@ TEST(BlockWire, AByteFlippedOnTheWayIsNoticed) {
     blocks.push_back(MakeBlock({7, 2, 1, map, 5}, 11 + map, 4, Concat("data of map ", map)));
     *request.add_blocks() = ToWire(*blocks.back());
   }
-  request.set_count(3);
+  request.set_check(PushCheck(request));
   const std::string sent = request.SerializeAsString();
   int no_message = 0, damaged = 0;
   for (std::size_t at = 0; at < sent.size(); ++at) {
@@ -117,11 +117,12 @@ TEST(BlockWire, AByteFlippedOnTheWayIsNoticed) {
       std::string bytes = sent;
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
       v1::PushRequest got;
-      if (!got.ParseFromString(bytes) || got.count() != static_cast<std::uint32_t>(got.blocks_size())) {
+      if (!got.ParseFromString(bytes) || got.check() != PushCheck(got)) {
         ++no_message;
         continue;
       }
       EXPECT_EQ(got.blocks_size(), 3) << "byte " << at;
+      EXPECT_EQ(got.epoch(), 3u) << "byte " << at;
       for (v1::Block& message : *got.mutable_blocks()) {
         const auto block = FromWire(std::move(message));
         if (!VerifyBlock(*block).ok()) {

@@ -162,7 +162,8 @@ TEST_F(Exchange, AMessageThatLacksABlockBreaksTheStream) {
   const auto stream = stub->Push(&context);
   v1::PushRequest request;
   *request.add_blocks() = ToWire(*BlockOf(1));
-  request.set_count(2);
+  request.set_check(PushCheck(request));
+  *request.add_blocks() = ToWire(*BlockOf(2));
   stream->Write(request);
   v1::PushReply reply;
   EXPECT_FALSE(stream->Read(&reply));
