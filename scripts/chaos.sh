@@ -103,11 +103,13 @@ while (($(now_ms) < until_ms)); do
   fault=${all_faults[RANDOM % ${#all_faults[@]}]}
   chosen=$RANDOM  # the fault's own choices follow from the seed as well
   (
+    # shellcheck disable=SC2030,SC2031
     RANDOM=$chosen
     "$fault" > "$work/fault-$fault_number.log" 2>&1 || true
     grep -h 'fault ' "$work/fault-$fault_number.log" || say "fault $fault_number: $fault found nothing to do"
   ) &
   running+=($!)
+  # shellcheck disable=SC2031
   if ((RANDOM % 4 == 0)); then continue; fi  # the next one comes while this one lasts
   await_faults
   healed=$(now_ms)
