@@ -10,6 +10,7 @@ usage: local_cluster.sh start [options]           make what is missing, start al
        local_cluster.sh status [options]          which processes live; exit 0 if all do
        local_cluster.sh env [options]             print the exports that `millrace` needs
        local_cluster.sh start-driver [I] | kill-driver [I]     [options]
+       local_cluster.sh launch-driver [I]         [options]    as start-driver, but does not wait until it answers
        local_cluster.sh start-executor N | kill-executor N     [options]
        local_cluster.sh kill-runner JOB-ID N      [options]    SIGKILL to that job's runner on executor N
        local_cluster.sh pid driver [I] | executor N | runner JOB-ID N [options]
@@ -128,7 +129,8 @@ wait_for() {  # TENTHS COMMAND...
   done
 }
 
-is_gone() { ! kill -0 "$1" 2> /dev/null; }
+# Whoever has inherited a daemon may take its time to bury it: a zombie is gone.
+is_gone() { ! kill -0 "$1" 2> /dev/null || grep -q '^State:.Z' "/proc/$1/status" 2> /dev/null; }
 
 launch() {  # NAME PROGRAM
   if pid_of "$1" > /dev/null; then return; fi
@@ -315,6 +317,7 @@ case $command in
     ;;
   kill-driver) kill_hard "$(driver_name "${words[1]:-}")" ;;
   leader) print_leader ;;
+  launch-driver) launch "$(driver_name "${words[1]:-}")" millrace-driver ;;
   start-executor)
     name=$(executor_name "${words[1]:-}")
     launch "$name" millrace-executor

@@ -227,6 +227,7 @@ absl::Status LiveJob::RunnerConnected(const v1::RunnerHello& hello, std::shared_
   }
   it->second.port = std::move(port);
   it->second.last_heard_us = seams_.loop.now_us();
+  log::Info("runner up", {{"job", record_.id}, {"runner", hello.runner_id()}});
   Handle(RunnerUp{hello.runner_id(), hello.block_address(), wire::FromProto(hello.holding())});
   return absl::OkStatus();
 }

@@ -1,5 +1,7 @@
 // The runner's actions on state: restoring it, saving it, and giving it to tasks. Everything that touches a partition's
 // state goes through its strand; files are written by one thread beside the workers.
+#include <chrono>
+
 #include "common/dataflow/wire.h"
 #include "common/log.h"
 #include "common/status.h"
@@ -36,8 +38,17 @@ void Runner::FailState(runner::AttemptId attempt, TaskKey task, const absl::Stat
 
 void Runner::Do(const runner::RestoreState& action) {
   strands_->Post(action.task, [this, action] {
+    const auto begun = std::chrono::steady_clock::now();
     const absl::Status status = states_->Restore(action.task, action.files);
     if (!status.ok()) return FailState(action.attempt, action.task, status);
+    std::uint64_t bytes = 0;
+    for (const StateFile& file : action.files) bytes += file.bytes;
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
+    log::Info("state restored", {{"stage", action.task.stage},
+                                 {"partition", action.task.partition},
+                                 {"files", action.files.size()},
+                                 {"bytes", bytes},
+                                 {"ms", static_cast<std::int64_t>(took.count())}});
     PostEvent(runner::StateRestored{action.attempt});
   });
 }
