@@ -8,7 +8,7 @@ set -euo pipefail
 build_packages=(
   g++ cmake ninja-build pkg-config ccache mold
   libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
-  librdkafka-dev librocksdb-dev libssl-dev libxxhash-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libboost1.81-dev
+  librdkafka-dev librocksdb-dev libssl-dev libcurl4-openssl-dev libxxhash-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libboost1.81-dev
   libmimalloc-dev
   libgtest-dev libgmock-dev nlohmann-json3-dev
   openssl ca-certificates procps git jq
@@ -17,6 +17,7 @@ test_packages=(
   python3 shellcheck clang-format clang-tidy
   nftables iproute2  # scripts/chaos.sh cuts connections
   openjdk-17-jre-headless maven  # for the real Kafka broker
+  curl                           # for the real S3 store; the Go that it is built with must be newer than Debian's
 )
 
 with_tests=0

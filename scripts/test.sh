@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what tests need, builds, and runs every test: unit, simulation, connectors with a real Kafka broker, the acceptance tests
-# in their short form, and the quickstart. As root or with sudo; asks nothing. Prints at its end
+# Installs what tests need, builds, and runs every test: unit, simulation, connectors with a real Kafka broker, checkpoints in a real
+# S3 store, the acceptance tests in their short form, and the quickstart. As root or with sudo; asks nothing. Prints at its end
 #   N passed, N failed, N skipped
 # and ends with 0 only if nothing failed. What needs a server that cannot be had here (no Maven, no network) is skipped by name;
 # with MILLRACE_REQUIRE_SERVERS=1 that is a failure.
@@ -77,6 +77,9 @@ if scripts/servers/kafka.sh install > "$logs/kafka.log" 2>&1; then
   fi
 fi
 trap finish EXIT
+# Tests start S3 servers of their own, if there is one to start.
+have_s3=0 s3_why='the S3 server could not be built (Go); see build/test-logs/s3.log'
+if timeout 900 scripts/servers/s3.sh install > "$logs/s3.log" 2>&1; then have_s3=1; fi
 
 have_etcd=0 etcd_why='etcd could not be installed (packages etcd-server, etcd-client); see build/test-logs/etcd.log'
 if scripts/servers/etcd.sh install > "$logs/etcd.log" 2>&1; then have_etcd=1; fi
@@ -142,6 +145,10 @@ with_kafka() {  # NAME SECONDS COMMAND...
   if ((have_kafka)); then acceptance "$@"; else skip "$1" "$kafka_why"; fi
 }
 
+with_s3() {  # NAME SECONDS COMMAND...
+  if ((have_s3)); then acceptance "$@"; else skip "$1" "$s3_why"; fi
+}
+
 tests=tests/acceptance
 acceptance "null_deref" 120 "$tests/null_deref.sh" --seconds 8
 # Whether every process got its processor in time is the machine's doing; run alone, the script allows 1 %.
@@ -154,6 +161,7 @@ else
 fi
 acceptance "random_pipelines" 300 "$tests/random_pipelines.sh" --in-process 3000 --jobs 4 --per-job 40
 acceptance "large_state" 300 "$tests/large_state.sh" --keys 1000000 --per-batch 50000 --checkpoint 1s --kill
+with_s3 "large_state --store s3" 300 "$tests/large_state.sh" --keys 300000 --per-batch 20000 --checkpoint 1s --kill --store s3
 acceptance "simulate" 300 scripts/simulate.sh --seeds 20000
 with_kafka "chaos" 600 scripts/chaos.sh --minutes 3 --seed 5
 with_kafka "kafka_wordcount" 240 "$tests/kafka_wordcount.sh" --records 500000 --runs 1

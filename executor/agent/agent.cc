@@ -287,6 +287,11 @@ v1::RunnerBootstrap Agent::Bootstrap(const v1::StartRunner& start) const {
   bootstrap.set_memory_bytes(options_.memory_bytes);
   bootstrap.set_data_dir(Concat(options_.data_dir, "/runners/", start.job_id(), "/", start.runner_id()));
   bootstrap.set_checkpoint_dir(options_.checkpoint_dir);
+  v1::S3Access* s3 = bootstrap.mutable_s3();
+  s3->set_endpoint(options_.s3.endpoint);
+  s3->set_region(options_.s3.region);
+  s3->set_credentials_file(options_.s3.credentials_file);
+  s3->set_ca_file(options_.s3.ca_file);
   bootstrap.set_log_level(options_.log.level);
   bootstrap.set_log_format(options_.log.format);
   return bootstrap;

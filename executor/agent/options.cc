@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "common/net/driver_addresses.h"
+#include "common/object_store/s3_client.h"
 #include "common/status.h"
 
 namespace millrace {
@@ -24,9 +25,20 @@ constexpr OptionSpec kOptions[] = {
      .doc = "Job libraries and blocks that do not fit into memory."},
     {.key = "executor.checkpoint_dir",
      .default_text = "",
-     .doc = "Checkpoints of state; must be one folder for all executors of the cluster. Empty: DATA_DIR/checkpoints, "
-            "which "
-            "is right for a single executor alone."},
+     .doc =
+         "Checkpoints of state; must be one place for all executors of the cluster: a folder that all of them mount, "
+         "or s3://BUCKET/PREFIX. Empty: DATA_DIR/checkpoints, which is right for a single executor alone."},
+    {.key = "executor.s3.endpoint",
+     .default_text = "",
+     .doc = "Of the S3 store, https://HOST[:PORT]. Empty: Amazon's of the region."},
+    {.key = "executor.s3.region", .default_text = "us-east-1", .doc = "Region of the bucket."},
+    {.key = "executor.s3.credentials_file",
+     .default_text = "",
+     .doc = "File with aws_access_key_id, aws_secret_access_key and perhaps aws_session_token. Empty: they are in the "
+            "environment, as AWS_ACCESS_KEY_ID and so on."},
+    {.key = "executor.s3.ca",
+     .default_text = "",
+     .doc = "PEM of the CA that has signed the S3 store's certificate. Empty: the system's CAs."},
     {.key = "executor.slots",
      .type = OptionType::kInteger,
      .default_text = "0",
@@ -55,6 +67,22 @@ std::string BesideThisProgram(std::string_view name) {
   return error ? std::string(name) : (self.parent_path() / name).string();
 }
 
+// What would otherwise be found when the first job with state begins.
+absl::Status CheckCheckpointPlace(const ExecutorOptions& options) {
+  if (!IsS3Url(options.checkpoint_dir)) return absl::OkStatus();
+  if (auto url = ParseS3Url(options.checkpoint_dir); !url.ok())
+    return Annotate(url.status(), "executor.checkpoint_dir");
+  S3Options s3;
+  s3.endpoint = options.s3.endpoint;
+  s3.region = options.s3.region;
+  s3.credentials_file = options.s3.credentials_file;
+  if (auto client = S3Client::Make(s3); !client.ok())
+    return Annotate(client.status(), "executor.checkpoint_dir is ", options.checkpoint_dir, ", see executor.s3");
+  if (options.s3.endpoint.starts_with("http://") && !IsLoopbackEndpoint(options.s3.endpoint))
+    log::Warn("checkpoints go over the network without TLS", {{"endpoint", options.s3.endpoint}});
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::span<const OptionSpec> ExecutorOptionTable() { return kOptions; }
@@ -70,6 +98,9 @@ absl::StatusOr<ExecutorOptions> ReadExecutorOptions(const std::string& file, con
   options.data_dir = config.String("executor.data_dir");
   options.checkpoint_dir = config.String("executor.checkpoint_dir");
   if (options.checkpoint_dir.empty()) options.checkpoint_dir = options.data_dir + "/checkpoints";
+  options.s3 = {config.String("executor.s3.endpoint"), config.String("executor.s3.region"),
+                config.String("executor.s3.credentials_file"), config.String("executor.s3.ca")};
+  MR_RETURN_IF_ERROR(CheckCheckpointPlace(options));
   const auto slots = static_cast<std::uint32_t>(config.Integer("executor.slots"));
   options.slots = slots == 0 ? std::max(1U, std::thread::hardware_concurrency()) : slots;
   options.memory_bytes = config.SizeBytes("executor.memory");

@@ -17,7 +17,10 @@ struct ExecutorOptions {
   std::string driver;  // HOST:PORT, or several with commas between
   std::string host;    // under which peers reach this machine's runners
   std::string data_dir;
-  std::string checkpoint_dir;  // shared by all executors
+  std::string checkpoint_dir;  // shared by all executors: a folder, or s3://bucket/prefix
+  struct S3 {
+    std::string endpoint, region, credentials_file, ca_file;
+  } s3;
   std::uint32_t slots = 0;
   std::uint64_t memory_bytes = 0;
   std::string runner;  // path of millrace-runner

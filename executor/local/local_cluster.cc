@@ -112,7 +112,7 @@ void LocalCluster::SendToExecutor(const std::string&, v1::ExecutorCommand comman
 // would.
 void LocalCluster::StartRunner(const std::string& runner_id) {
   driver_loop_.Post([this, runner_id] {
-    auto runner = Runner::Make({kJobId, runner_id, dir_, kMemoryBytes, options_.slots, dir_ + "/checkpoints"},
+    auto runner = Runner::Make({kJobId, runner_id, dir_, kMemoryBytes, options_.slots, {dir_ + "/checkpoints", {}}},
                                *std::exchange(loaded_, std::nullopt), runner_loop_, *this);
     if (!runner.ok()) {
       error_ = runner.status();

@@ -21,6 +21,7 @@
 #include "executor/runner/state_strands.h"
 #include "executor/runner/task_run.h"
 #include "executor/runner/worker_pool.h"
+#include "executor/state/open_checkpoint_store.h"
 #include "executor/state/state_host.h"
 #include "millrace/v1/cluster.pb.h"
 
@@ -44,7 +45,7 @@ struct RunnerSettings {
   std::string data_dir;            // the runner's alone
   std::uint64_t memory_bytes = 0;  // for blocks
   std::uint32_t slots = 1;         // tasks at once
-  std::string checkpoint_dir;      // shared by all runners of the job
+  CheckpointPlace checkpoints;     // shared by all runners of the job
 };
 
 class Runner {
@@ -95,6 +96,7 @@ class Runner {
   void Do(const runner::DropState& action);
   void Do(const runner::DeleteState& action);
   void Do(const runner::ReportState& action);
+  void RestoreLater(const runner::RestoreState& action, const absl::Status& why);
   void FailState(runner::AttemptId attempt, TaskKey task, const absl::Status& status);
   void SaveState(const runner::TakeState& action, const std::shared_ptr<StateSnapshot>& snapshot);
   void SetStateProblem(std::string problem);
@@ -132,6 +134,7 @@ class Runner {
   std::map<runner::AttemptId, std::shared_ptr<TaskRun>> computed_;  // to be committed
   std::set<runner::AttemptId> dropped_;                             // while a worker still has them
   std::set<runner::AttemptId> working_;
+  std::map<TaskKey, runner::AttemptId> restoring_;  // what was last asked for
   mutable std::mutex state_problem_mutex_;
   std::string state_problem_;
   std::unique_ptr<StateHost> states_;    // of a job that keeps state, as the strands and the saver

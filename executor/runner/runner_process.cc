@@ -42,8 +42,12 @@ RunnerProcess::RunnerProcess(DriverAddresses drivers, TlsIdentity identity, Cras
 RunnerProcess::~RunnerProcess() = default;
 
 absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob job) {
-  const RunnerSettings settings{bootstrap.job_id(),       bootstrap.runner_id(), bootstrap.data_dir(),
-                                bootstrap.memory_bytes(), bootstrap.slots(),     bootstrap.checkpoint_dir()};
+  RunnerSettings settings{bootstrap.job_id(),       bootstrap.runner_id(), bootstrap.data_dir(),
+                          bootstrap.memory_bytes(), bootstrap.slots(),     {bootstrap.checkpoint_dir(), {}}};
+  settings.checkpoints.s3.endpoint = bootstrap.s3().endpoint();
+  settings.checkpoints.s3.region = bootstrap.s3().region();
+  settings.checkpoints.s3.credentials_file = bootstrap.s3().credentials_file();
+  settings.checkpoints.s3.http.ca_file = bootstrap.s3().ca_file();
   MR_ASSIGN_OR_RETURN(runner_, Runner::Make(settings, std::move(job), loop_, *this));
   peers_ = std::make_unique<PeerLinks>(
       loop_, identity_, settings.job_id, settings.runner_id,
@@ -51,11 +55,10 @@ absl::Status RunnerProcess::Open(const v1::RunnerBootstrap& bootstrap, LoadedJob
       [this](const std::string& peer, std::vector<runner::MadeBlock> blocks) {
         runner_->Resend(peer, std::move(blocks));
       });
-  block_service_ = std::make_unique<BlockService>(
-      identity_, settings.job_id, runner_->blocks(),
-      [this](std::uint64_t epoch, BlockKey key, std::uint64_t input_hash) {
-        runner_->TakeBlock(epoch, key, input_hash);
-      });
+  block_service_ = std::make_unique<BlockService>(identity_, settings.job_id, runner_->blocks(),
+                                                  [this](std::uint64_t epoch, BlockKey key, std::uint64_t input_hash) {
+                                                    runner_->TakeBlock(epoch, key, input_hash);
+                                                  });
   int port = 0;
   MR_ASSIGN_OR_RETURN(
       server_, StartServer(HostPort(bootstrap.host(), 0), identity_, "executor.host", {block_service_.get()}, &port));

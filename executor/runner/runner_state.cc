@@ -6,27 +6,36 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "executor/runner/runner.h"
-#include "executor/state/posix_checkpoint_store.h"
+#include "executor/state/open_checkpoint_store.h"
 
 namespace millrace {
 namespace {
 constexpr std::int64_t kSaveRetry = 1'000'000;
-}
+constexpr std::int64_t kRestoreRetry = 1'000'000;
+
+// The store is away, or does not let us in: nothing says that the files are not good.
+bool MayPass(const absl::Status& status) { return absl::IsUnavailable(status) || absl::IsPermissionDenied(status); }
+}  // namespace
 
 absl::Status Runner::OpenState() {
   if (!plan_.stateful()) return absl::OkStatus();
-  if (settings_.checkpoint_dir.empty())
+  if (settings_.checkpoints.place.empty())
     return FailedPrecondition("job ", settings_.job_id,
                               " keeps state, and this runner has no folder for checkpoints: set ",
                               "checkpoint_dir in the executor's configuration");
   StateHostOptions options;
   options.scratch_dir = settings_.data_dir + "/state";
   options.memory_budget_bytes = settings_.memory_bytes - blocks_budget();
-  MR_ASSIGN_OR_RETURN(options.checkpoints, PosixCheckpointStore::Make({.root = settings_.checkpoint_dir}));
+  MR_ASSIGN_OR_RETURN(options.checkpoints, OpenCheckpointStore(settings_.checkpoints));
+  const std::shared_ptr<CheckpointStore> store = options.checkpoints;
   options.job_id = settings_.job_id;
   states_ = std::make_unique<StateHost>(*job_.program, std::move(options));
   strands_ = std::make_unique<StateStrands>(loop_, *workers_);
   saver_ = std::make_unique<WorkerPool>("saver", 1, nullptr);
+  saver_->Post([store] {
+    if (const absl::Status status = store->RemoveAbandoned(); !status.ok())
+      log::Warn("what dead writers of checkpoints have left stays", {{"error", Message(status)}});
+  });
   return absl::OkStatus();
 }
 
@@ -37,10 +46,13 @@ void Runner::FailState(runner::AttemptId attempt, TaskKey task, const absl::Stat
 }
 
 void Runner::Do(const runner::RestoreState& action) {
+  restoring_[action.task] = action.attempt;
   strands_->Post(action.task, [this, action] {
     const auto begun = std::chrono::steady_clock::now();
     const absl::Status status = states_->Restore(action.task, action.files);
+    if (MayPass(status)) return RestoreLater(action, status);
     if (!status.ok()) return FailState(action.attempt, action.task, status);
+    SetStateProblem("");
     std::uint64_t bytes = 0;
     for (const StateFile& file : action.files) bytes += file.bytes;
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begun;
@@ -50,6 +62,19 @@ void Runner::Do(const runner::RestoreState& action) {
                                  {"bytes", bytes},
                                  {"ms", static_cast<std::int64_t>(took.count())}});
     PostEvent(runner::StateRestored{action.attempt});
+  });
+}
+
+// The job waits for its store, for as long as it takes, and says so.
+void Runner::RestoreLater(const runner::RestoreState& action, const absl::Status& why) {
+  log::Error("state not restored yet",
+             {{"stage", action.task.stage}, {"partition", action.task.partition}, {"error", Message(why)}});
+  SetStateProblem(Message(why));
+  loop_.Post([this, action] {
+    loop_.PostAt(loop_.now_us() + kRestoreRetry, [this, action] {
+      const auto wanted = restoring_.find(action.task);
+      if (wanted != restoring_.end() && wanted->second == action.attempt) Do(action);
+    });
   });
 }
 
@@ -83,6 +108,7 @@ void Runner::SaveState(const runner::TakeState& action, const std::shared_ptr<St
 }
 
 void Runner::Do(const runner::DropState& action) {
+  restoring_.erase(action.task);
   strands_->Post(action.task, [this, action] { states_->Drop(action.task); });
 }
 

@@ -53,6 +53,8 @@ class CheckpointStore {
   virtual absl::Status Delete(const std::string& name) = 0;
   // Every file whose name begins with `prefix`, by name. Files that come or go meanwhile may be in it or not.
   virtual absl::StatusOr<std::vector<CheckpointEntry>> List(const std::string& prefix) = 0;
+  // What writers in processes that died have left, a day later: nobody can tell earlier, for the store is everybody's.
+  virtual absl::Status RemoveAbandoned() = 0;
   // Where a file is, for people: a path, an address.
   virtual std::string Locate(const std::string& name) const = 0;
 };

@@ -40,18 +40,6 @@ int RenameNew(const std::string& from, const std::string& to) {
   return 0;
 }
 
-// Temporaries that nobody has written to for long. Failing is harmless: the next store tries again.
-void RemoveAbandoned(const std::string& temporaries) {
-  std::error_code error;
-  const auto now = fs::file_time_type::clock::now();
-  fs::directory_iterator entries(temporaries, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    std::error_code gone;
-    const auto written = entries->last_write_time(gone);
-    if (!gone && now - written > kAbandonedAfter) fs::remove(entries->path(), gone);
-  }
-}
-
 class PosixWriter final : public CheckpointWriter {
  public:
   PosixWriter(std::string path, std::string temporary, Fd file, bool durable)
@@ -122,6 +110,7 @@ class PosixReader final : public CheckpointReader {
     while (true) {
       const ssize_t n = ::read(file_.get(), to.data(), to.size());
       if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno == EIO) return DataLoss("cannot read ", path_, ": the disk is damaged there (EIO)");
       if (errno != EINTR) return ErrnoStatus(errno, Concat("cannot read ", path_));
     }
   }
@@ -163,7 +152,6 @@ PosixCheckpointStore::PosixCheckpointStore(PosixCheckpointStoreOptions options)
 absl::StatusOr<std::unique_ptr<PosixCheckpointStore>> PosixCheckpointStore::Make(PosixCheckpointStoreOptions options) {
   auto store = std::unique_ptr<PosixCheckpointStore>(new PosixCheckpointStore(std::move(options)));
   MR_RETURN_IF_ERROR(MakeDirectories(store->temporaries_));
-  RemoveAbandoned(store->temporaries_);
   return store;
 }
 
@@ -203,6 +191,19 @@ absl::StatusOr<std::vector<CheckpointEntry>> PosixCheckpointStore::List(const st
   MR_RETURN_IF_ERROR(ListFolder(options_.root, "", prefix, found));
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return found;
+}
+
+absl::Status PosixCheckpointStore::RemoveAbandoned() {
+  std::error_code error;
+  const auto now = fs::file_time_type::clock::now();
+  fs::directory_iterator entries(temporaries_, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::error_code gone;
+    const auto written = entries->last_write_time(gone);
+    if (!gone && now - written > kAbandonedAfter) fs::remove(entries->path(), gone);
+  }
+  if (!error || error == std::errc::no_such_file_or_directory) return absl::OkStatus();
+  return ErrnoStatus(error.value(), Concat("cannot list ", temporaries_));
 }
 
 std::string PosixCheckpointStore::Locate(const std::string& name) const { return Concat(options_.root, "/", name); }

@@ -2,8 +2,7 @@
 // CephFS, …): a partition is restored wherever it goes.
 //
 // Files are written to ROOT/.tmp, synced, and moved to their names; so a reader never sees half of one, also after a
-// power cut. What a writer in a process that died has left there is removed by a Make a day later: nobody can tell
-// earlier, for the folder is everybody's. Thread rule and errors: checkpoint_store.h.
+// power cut. Thread rule and errors: checkpoint_store.h.
 #pragma once
 
 #include <atomic>
@@ -29,6 +28,7 @@ class PosixCheckpointStore final : public CheckpointStore {
   absl::StatusOr<std::unique_ptr<CheckpointReader>> Open(const std::string& name) override;
   absl::Status Delete(const std::string& name) override;
   absl::StatusOr<std::vector<CheckpointEntry>> List(const std::string& prefix) override;
+  absl::Status RemoveAbandoned() override;
   std::string Locate(const std::string& name) const override;
 
  private:

@@ -2,10 +2,11 @@
 # State much larger than the memory budget works: RocksDB holds it, every key is right, and the runner stays small.
 #
 #   large_state.sh [--keys N] [--rounds R] [--budget SIZE] [--peak-max MIB] [--per-batch N] [--checkpoint TIME] [--kill]
-#                                                                   (10000000, 1, 256MiB, 512, 200000, 10s)
+#                  [--store folder|s3]                              (10000000, 1, 256MiB, 512, 200000, 10s, folder)
 #
 # One executor with that budget. The job touches every key R times and reads it once; with --kill the runner gets SIGKILL half
-# way, after a first checkpoint, and its successor restores the state from the last checkpoint. Passes when a tool that shares no code with Millrace finds
+# way, after a first checkpoint, and its successor restores the state from the last checkpoint; with --store s3
+# checkpoints are in a real S3 server, which is away for some seconds when the state is to be restored. Passes when a tool that shares no code with Millrace finds
 # every key once with the right count and sum, and no runner was ever larger than --peak-max (VmHWM: the budget, and the program,
 # its threads and the records on their way, which are no part of it). Ends with
 #   RESULT large_state keys= wrong= peak_mib=
@@ -15,7 +16,7 @@ NAME=large_state
 # shellcheck source=tests/acceptance/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-keys=10000000 rounds=1 budget=256MiB peak_max=512 per_batch=200000 checkpoint=10s with_kill=0
+keys=10000000 rounds=1 budget=256MiB peak_max=512 per_batch=200000 checkpoint=10s with_kill=0 store=folder
 while (($# > 0)); do
   case $1 in
     --keys) keys=${2:?} && shift ;;
@@ -24,6 +25,7 @@ while (($# > 0)); do
     --peak-max) peak_max=${2:?} && shift ;;
     --per-batch) per_batch=${2:?} && shift ;;
     --checkpoint) checkpoint=${2:?} && shift ;;
+    --store) store=${2:?} && shift ;;
     --kill) with_kill=1 ;;
     *)
       sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
@@ -37,6 +39,7 @@ need_programs bin/millrace tests/jobs/large_state.so tests/tools/millrace_large_
 
 # shellcheck disable=SC2034
 cluster_options=(--executors 1 --memory "$budget")
+if [[ $store == s3 ]]; then start_s3; fi
 start_cluster
 output=$work/output
 mkdir -p "$output"
@@ -52,6 +55,13 @@ watch_peak() {
   if ((${kib:-0} > peak_kib)); then peak_kib=$kib; fi
 }
 killed=0
+# The job waits for its store, and says so.
+complains() { [[ $(job_field "$job" .notice) == *"check the endpoint"* ]]; }
+wait_for_complaint() {
+  wait_until 60 complains || give_up "the job does not say that its store is away: $(millrace status "$job" -o json --batches 1)"
+  say "the store is away, and the job says: $(job_field "$job" .notice | head -c 200)"
+  "$s3" start "${s3_options[@]}"
+}
 ended() {
   watch_peak
   local state records
@@ -60,7 +70,9 @@ ended() {
   if ((with_kill && !killed)); then
     records=$(job_field "$job" .records || echo 0)
     if ((${records:-0} > keys * rounds * 6 / 10)) && (($(job_field "$job" .checkpoint_batch || echo 0) > 0)); then
+      if [[ $store == s3 ]]; then "$s3" kill "${s3_options[@]}"; fi
       on_cluster kill-runner "$job" 1 && killed=1
+      if [[ $store == s3 ]]; then wait_for_complaint; fi
       say "killed the runner after $records records, checkpoint of batch $(job_field "$job" .checkpoint_batch)"
     fi
   fi

@@ -7,9 +7,11 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build_dir=${MILLRACE_BUILD_DIR:-$root/build/release}
 cluster=$root/scripts/local_cluster.sh
 kafka=$root/scripts/servers/kafka.sh
+s3=$root/scripts/servers/s3.sh
 work=$(mktemp -d "${TMPDIR:-/tmp}/millrace-${NAME:?}.XXXXXX")
 cluster_dir=$work/cluster
 kafka_options=()
+s3_options=()
 cluster_options=()  # of local_cluster.sh start
 at_end=()  # commands, run last one first
 export LC_ALL=C PATH=$build_dir/bin:$PATH
@@ -22,6 +24,7 @@ finish() {
   for ((i = ${#at_end[@]} - 1; i >= 0; --i)); do eval "${at_end[i]}" > /dev/null 2>&1 || true; done
   if [[ -f $cluster_dir/cluster.env ]]; then "$cluster" stop --dir "$cluster_dir" || true; fi
   if ((${#kafka_options[@]} > 0)); then "$kafka" stop "${kafka_options[@]}" || true; fi
+  if ((${#s3_options[@]} > 0)); then "$s3" stop "${s3_options[@]}" || true; fi
   if ((status != 0)) && [[ -n ${MILLRACE_KEEP:-} ]]; then
     echo "kept for a look: $work"
   else
@@ -81,6 +84,16 @@ start_kafka() {
   kafka_options=(--port "$first" --data "$work/kafka")
   brokers=127.0.0.1:$first
   "$kafka" start "${kafka_options[@]}" || give_up "no Kafka broker; see the lines above"
+}
+
+# A real S3 server, in which executors of a cluster that is started from here on keep their checkpoints.
+start_s3() {
+  local first
+  first=$(free_port)
+  s3_options=(--port "$first" --data "$work/s3")
+  "$s3" start "${s3_options[@]}" || give_up "no S3 server; see the lines above"
+  export AWS_ACCESS_KEY_ID=millrace AWS_SECRET_ACCESS_KEY=millrace-secret-key
+  cluster_options+=(--checkpoints s3://test/checkpoints --s3-endpoint "http://127.0.0.1:$first")
 }
 
 # Submits and prints the job's id.
