@@ -37,6 +37,7 @@ std::shared_ptr<ClientConnection> ClientConnections::Connect() const {
   // A call, and a follower, notices a driver that is gone without a word; sooner when there is another to go to.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, several_ ? 1'000 : 15'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, several_ ? 2'000 : 10'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);                // a follower sends nothing else
   if (several_) arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);  // how long a try to connect may take
   auto connection = std::make_shared<ClientConnection>();
   connection->target = addresses_.Current();

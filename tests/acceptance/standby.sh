@@ -12,8 +12,8 @@
 #   submit   SIGKILL to the leader while a client submits: it gets its job, once
 #   etcd     etcd is killed and comes back four seconds later: the leader steps down, and nobody leads without it
 #
-# After each strike (of etcd: when it is back) it measures how long nothing is committed, as a client with the list of drivers sees it:
-# up to the fifth batch. Passes when the output
+# For each strike (of etcd: from when it is back) it measures the longest time without a new committed batch, as a client with the list
+# of drivers sees it. Passes when the output
 # is exact, the follower followed to the end, and the drivers that had to step down did. Ends with
 #   RESULT standby failovers= lost= duplicated= worst_ms=
 set -euo pipefail
@@ -56,15 +56,20 @@ another_leads() {  # THAN
   now=$(on_cluster leader) && [[ $now != "$1" ]]
 }
 
+follower_breaks() { grep -c '^connection lost' "$work/follow.err" || true; }
+follower_noticed() { (($(follower_breaks) > $1)); }  # BREAKS-BEFORE
+
 strike_kill() { on_cluster kill-driver "$leader"; }
 
 strike_freeze() {
-  local pid before
+  local pid before breaks
   pid=$(on_cluster pid driver "$leader")
   before=$(lines_of "$leader")
+  breaks=$(follower_breaks)
   kill -STOP "$pid"
   at_end+=("kill -CONT $pid")
   wait_until "$recovery_s" another_leads "$leader" || give_up "nobody leads $recovery_s s after the leader was frozen"
+  wait_until 10 follower_noticed "$breaks" || give_up "the follower still listens to a driver that is frozen"
   # Between the new leader's beginning and the old one's waking there is time to commit, or not: both must go well.
   sleep "0.$((RANDOM % 10))"
   kill -CONT "$pid"
@@ -88,7 +93,7 @@ strike_etcd() {
   sleep 2
   if on_cluster leader > /dev/null; then give_up "somebody leads without etcd"; fi
   etcd start
-  begun=$(now_ms)  # what counts is the time from there
+  begun=$(now_ms)
 }
 
 strike_split() {
@@ -126,6 +131,22 @@ strike_submit() {
 batches() { job_field "$job" .batches_committed; }
 committed_past() { (($(batches || echo 0) > $1)) 2> /dev/null; }  # BATCH
 
+# Notes when the number of committed batches was seen to grow.
+watch_commits() {
+  local seen last=0
+  while :; do
+    if seen=$(batches) && [[ $seen =~ ^[0-9]+$ ]] && ((seen > last)); then
+      last=$seen
+      now_ms >> "$work/commits"
+    fi
+    sleep 0.05
+  done
+}
+noted_since() { (($(tail -n 1 "$work/commits") > $1)) 2> /dev/null; }  # MS
+longest_gap() {  # SINCE-MS
+  awk -v at="$1" '$1 > at {if ($1 - at > longest) longest = $1 - at; at = $1} END {print longest + 0}' "$work/commits"
+}
+
 round() {  # STRIKE
   local before begun took
   leader=$(on_cluster leader) || give_up "nobody leads"
@@ -135,8 +156,9 @@ round() {  # STRIKE
   "strike_$1"
   wait_until "$recovery_s" committed_past $((before + 5)) \
     || give_up "nothing is committed $recovery_s s after $1: $(job_field "$job" '.state, .error, .notice' | tr '\n' ' ')"
-  took=$(($(now_ms) - begun))
-  say "$1 of driver $leader: driver $(on_cluster leader) leads; committed again after $took ms"
+  wait_until 20 noted_since "$(now_ms)" || give_up "a client gets no status any more"
+  took=$(longest_gap "$begun")
+  say "$1 of driver $leader: driver $(on_cluster leader) leads; nothing was committed for $took ms"
   if ((took > worst)); then worst=$took; fi
   failovers=$((failovers + 1))
   kill -0 "$follower" 2> /dev/null || give_up "the follower ended: $(cat "$work/follow.err")"
@@ -160,6 +182,8 @@ producer=$!
 at_end+=("kill $producer")
 wait_until 30 has_records "$job" "$rate" || give_up "nothing is committed"
 
+watch_commits 2> /dev/null &
+at_end+=("kill $!")
 read -ra chosen <<< "$strikes"
 failovers=0 worst=0 leader=0
 for ((r = 0; r < rounds; ++r)); do round "${chosen[r % ${#chosen[@]}]}"; done
