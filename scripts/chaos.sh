@@ -74,6 +74,11 @@ done
 producer=$!
 at_end+=("pkill -P $producer; kill $producer")
 
+stuck() {  # JOB WHAT
+  millrace status "$1" --batches 6 || true
+  millrace logs "$1" --lines 30 || true
+  give_up "job $1 $2: $(job_field "$1" '.state, .error, .notice' | tr '\n' ' ')"
+}
 batches() { job_field "$1" .batches_committed; }
 committed_past() { (($(batches "$1" || echo 0) > $2)) 2> /dev/null; }  # JOB BATCH
 await_faults() {  # a bare `wait` would wait for the producer, too
@@ -86,7 +91,7 @@ await_recovery() {
   for job in "$words_job" "$totals_job"; do
     before=$(batches "$job" || true)  # nothing, while there is no driver
     wait_until "$recovery_s" committed_past "$job" $((${before:-0} + 3)) \
-      || give_up "job $job commits nothing for $recovery_s s after fault $fault_number: $(job_field "$job" '.state, .error, .notice' | tr '\n' ' ')"
+      || stuck "$job" "commits nothing for $recovery_s s after fault $fault_number"
   done
 }
 
@@ -129,7 +134,7 @@ records=$(awk '/ records$/ {print $1}' "$work/words.log")
 say "$fault_number faults; $records lines were sent"
 for job in "$words_job" "$totals_job"; do
   wait_until 120 has_records "$job" "$records" \
-    || give_up "job $job committed $(job_field "$job" .records) of $records records, two minutes after the last fault: $(job_field "$job" '.state, .error, .notice' | tr '\n' ' ')"
+    || stuck "$job" "committed $(job_field "$job" .records) of $records records, two minutes after the last fault"
   millrace stop "$job" > /dev/null 2>&1 || true
   wait_until 40 job_is "$job" STOPPED || give_up "job $job does not stop"
 done

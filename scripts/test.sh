@@ -162,7 +162,7 @@ fi
 acceptance "random_pipelines" 300 "$tests/random_pipelines.sh" --in-process 3000 --jobs 4 --per-job 40
 acceptance "large_state" 300 "$tests/large_state.sh" --keys 1000000 --per-batch 50000 --checkpoint 1s --kill
 with_s3 "large_state --store s3" 300 "$tests/large_state.sh" --keys 300000 --per-batch 20000 --checkpoint 1s --kill --store s3
-acceptance "simulate" 300 scripts/simulate.sh --seeds 20000
+acceptance "simulate" 300 scripts/simulate.sh --seeds 20000 --rate-min 100
 if ((EUID == 0)) && unshare --net --mount true 2> /dev/null; then
   with_kafka "chaos" 600 scripts/chaos.sh --minutes 3 --seed 5
 else

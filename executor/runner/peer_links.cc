@@ -29,12 +29,14 @@ PeerLinks::~PeerLinks() {
 
 void PeerLinks::Update(const std::vector<Peer>& peers) {
   std::map<std::string, Link> kept;
+  std::vector<std::string> made;
   for (const Peer& peer : peers) {
     if (peer.runner == self_) continue;
     if (auto old = links_.extract(peer.runner); !old.empty() && old.mapped().address == peer.block_address) {
       kept.insert(std::move(old));
       continue;
     }
+    made.push_back(peer.runner);
     Link& link = kept[peer.runner];
     link.address = peer.block_address;
     link.channel = MakeChannel(peer.block_address, identity_, "runner", Concat(job_id_, "/", peer.runner));
@@ -44,9 +46,9 @@ void PeerLinks::Update(const std::vector<Peer>& peers) {
     if (link.stream) link.stream->Close();
   }
   links_ = std::move(kept);
-  for (auto& [runner, link] : links_) {
-    if (!link.stream) Open(runner, link);
-  }
+  // A link that is broken just now opens by itself in a moment, and then says so: what was under way to it is pushed
+  // again.
+  for (const std::string& runner : made) Open(runner, links_.at(runner));
 }
 
 void PeerLinks::Open(const std::string& runner, Link& link) {

@@ -186,5 +186,22 @@ TEST_F(Exchange, ABrokenStreamIsOpenedAgainAndEverythingPushed) {
   ASSERT_EQ(arrived_.Next(), BlockOf(1)->id());
 }
 
+// A new route may come while a link is broken: that must not open it unnoticed.
+TEST_F(Exchange, ABrokenStreamIsPushedToAgainWhateverRoutesCome) {
+  Connect();
+  Push(BlockOf(1));
+  ASSERT_TRUE(arrived_.Next());
+  for (int i = 0; i < 100; ++i) {
+    sender_.loop.PostAt(sender_.loop.now_us() + i * 5'000,
+                        [this, peers = std::vector<Peer>{{"b", address()}}] { sender_.links.Update(peers); });
+  }
+  server_->Shutdown(std::chrono::system_clock::now());
+  auto server = StartServer(address(), receiver_, "test", {&service_});
+  ASSERT_TRUE(server.ok()) << server.status();
+  server_ = *std::move(server);
+  ASSERT_EQ(sender_.reconnected.Next(), "b");
+  ASSERT_EQ(arrived_.Next(), BlockOf(1)->id());
+}
+
 }  // namespace
 }  // namespace millrace
