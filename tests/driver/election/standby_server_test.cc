@@ -25,7 +25,7 @@ class StandbyServerTest : public ::testing::Test {
     auto standby = StandbyServer::Start("127.0.0.1:0", ca_.Identity("driver", "driver-1"), &port_);
     ASSERT_TRUE(standby.ok()) << standby.status();
     standby_ = *std::move(standby);
-    channel_ = MakeChannel(Concat("127.0.0.1:", port_), ca_.Identity("client", "c"), "driver");
+    channel_ = MakeDriverChannel(Concat("127.0.0.1:", port_), client_, true);
   }
 
   grpc::Status ListJobs() {
@@ -35,6 +35,7 @@ class StandbyServerTest : public ::testing::Test {
   }
 
   const TestCa ca_{"dev"};
+  const TlsIdentity client_ = ca_.Identity("client", "c");
   int port_ = 0;
   std::unique_ptr<StandbyServer> standby_;
   std::shared_ptr<grpc::Channel> channel_;
