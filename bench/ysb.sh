@@ -6,7 +6,7 @@
 # JSON events of 240 bytes: views are kept, their ads joined to campaigns, and counted by campaign and window of ten seconds.
 # Millrace runs as a cluster: a driver, executors, a runner each, mutual TLS everywhere, results to Kafka exactly once. The peers run in
 # one process each, without encryption, and keep their results to themselves. All run alternately R times over the same 4 partitions of
-# a real broker on the same machine. Steady state (45 to 97 % of each run); broker and producer are not counted.
+# a real broker on the same machine. Steady state (45 to 97 % of each run; of Millrace the processor time of the whole run); broker and producer are not counted.
 # Passes when the views add up, and the medians' ratios are at least 2.2 (both). Ends with
 #   RESULT ysb cpu_s_per_million= spark_ratio= flink_ratio= … records_per_s= peak_mib=
 set -euo pipefail

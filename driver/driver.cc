@@ -15,7 +15,6 @@
 #include "common/net/server.h"
 #include "common/status.h"
 #include "common/version.h"
-#include "driver/jobs/carry_over.h"
 #include "driver/journal/journal_files.h"
 #include "driver/service/cluster_service.h"
 #include "driver/service/control_service.h"
@@ -23,7 +22,6 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t kEndedJobsKept = 100;
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kRecordWait = 5 * kSecond;  // for the first record of a new job
 constexpr std::chrono::hours kRunnerCertificateLifetime{24 * 30};
@@ -58,6 +56,7 @@ Driver::Driver(DriverOptions options, DriverHooks hooks, TlsIdentity identity, D
                  [this](const std::string& executor, const std::string& reason) {
                    for (const auto& [id, job] : jobs_) job->Handle(ExecutorLost{executor, reason});
                  }),
+      janitor_(options_.checkpoint_sweep_us),
       cluster_service_(std::make_unique<ClusterService>(*this)),
       control_service_(std::make_unique<ControlService>(*this)) {}
 
@@ -81,23 +80,51 @@ void Driver::Finish() {
   journal_.reset();
 }
 
+// A job whose journal is damaged is shown with what is wrong, and the others go on.
 absl::Status Driver::RecoverJobs() {
-  const std::string root = options_.data_dir + "/jobs";
-  MR_ASSIGN_OR_RETURN(const auto ids, ListJobs(root));
+  MR_ASSIGN_OR_RETURN(const auto ids, ListJobs(options_.data_dir + "/jobs"));
   for (const std::string& id : ids) {
-    MR_ASSIGN_OR_RETURN(const auto records, ReadJob(JobDir(id)));
-    MR_ASSIGN_OR_RETURN(RecoveredJob recovered, Replay(records));
-    MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(recovered.record.plan));
-    log::Info(
-        "job recovered",
-        {{"job", id}, {"committed", recovered.snapshot.committed}, {"pending", recovered.snapshot.pending.size()}});
-    if (!HasEnded(recovered.state)) MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
-    JobRecord record = recovered.record;
-    AddJob(std::move(record), std::move(plan), &recovered);
-    // A term that others may follow begins a file of its own.
-    if (term_.fenced()) jobs_.at(id)->Compact();
+    const absl::Status status = RecoverJob(id);
+    if (!status.ok() && !absl::IsDataLoss(status)) return status;
+    if (!status.ok()) AddDamagedJob(id, status);
   }
   return absl::OkStatus();
+}
+
+absl::Status Driver::RecoverJob(const std::string& id) {
+  MR_ASSIGN_OR_RETURN(const auto records, ReadJob(JobDir(id)));
+  MR_ASSIGN_OR_RETURN(RecoveredJob recovered, Replay(records));
+  MR_ASSIGN_OR_RETURN(JobPlan plan, wire::FromProto(recovered.record.plan));
+  log::Info("job recovered",
+            {{"job", id}, {"committed", recovered.snapshot.committed}, {"pending", recovered.snapshot.pending.size()}});
+  if (!HasEnded(recovered.state)) MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
+  JobRecord record = recovered.record;
+  AddJob(std::move(record), std::move(plan), &recovered);
+  // A term that others may follow begins a file of its own.
+  if (term_.fenced()) jobs_.at(id)->Compact();
+  return absl::OkStatus();
+}
+
+// Nothing is written to its directory. When the file has been mended, the next start finds the job.
+void Driver::AddDamagedJob(const std::string& id, const absl::Status& why) {
+  damaged_.insert(id);
+  log::Error("job not recovered", {{"job", id}, {"error", Message(why)}});
+  RecoveredJob damaged;
+  if (const auto beginning = ReadBeginning(JobDir(id)); beginning.ok()) {
+    v1::durable::JournalRecord first;
+    *first.mutable_snapshot() = *beginning;
+    if (auto known = Replay({first}); known.ok()) damaged.record = std::move(known->record);
+  }
+  damaged.record.id = id;
+  if (damaged.record.name.empty()) damaged.record.name = id;
+  damaged.state = JobState::kFailed;
+  damaged.error = Message(why);
+  damaged.ended_time_us = loop_.now_us();
+  auto plan = wire::FromProto(damaged.record.plan);
+  JobPlan none;
+  none.batch_interval_us = kSecond;
+  JobRecord record = damaged.record;
+  AddJob(std::move(record), plan.ok() ? *std::move(plan) : std::move(none), &damaged);
 }
 
 absl::Status Driver::Listen() {
@@ -125,6 +152,7 @@ void Driver::EverySecond() {
   executors_.CheckSilence();
   for (const auto& [id, job] : jobs_) job->CheckSilence();
   ForgetOldJobs();
+  SweepCheckpoints();
   loop_.PostAt(loop_.now_us() + kSecond, [this] { EverySecond(); });
 }
 
@@ -141,7 +169,7 @@ std::string Driver::NewJobId() {
   }
 }
 
-void Driver::Submit(Submission submission, std::function<void()> planned,
+void Driver::Submit(Submission submission, std::function<void(const std::string& note)> planned,
                     std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done) {
   if (const auto job = JobOfSubmission(submission.submission)) return TellWhenDurable(job, std::move(done));
   v1::PlanRequest request;
@@ -160,13 +188,13 @@ void Driver::Submit(Submission submission, std::function<void()> planned,
         return AlreadyExists("a job named '", plan->name(), "' is running already (", id,
                              "): stop it, or give this one another --name");
       }
-      MR_ASSIGN_OR_RETURN(const std::optional<JobSnapshot> first, TakeOver(submission.from, *plan));
-      planned();
+      MR_ASSIGN_OR_RETURN(const std::optional<CarriedOver> first, TakeOver(submission.from, *plan));
+      planned(first ? first->note : "");
       const std::string id = NewJobId();
       MR_RETURN_IF_ERROR(journal_->OpenJob(id, JobDir(id)));
       AddJob({id, plan->name(), submission.sha256, submission.arguments, submission.batch_interval_us, loop_.now_us(),
               *plan, submission.submission},
-             std::move(job_plan), nullptr, first ? &*first : nullptr);
+             std::move(job_plan), nullptr, first ? &first->snapshot : nullptr);
       const std::shared_ptr<LiveJob> job = jobs_.at(id);
       for (const std::string& executor : executors_.connected()) job->ExecutorConnected(executor, {});
       return job;
@@ -203,20 +231,21 @@ void Driver::TellWhenDurable(const std::shared_ptr<LiveJob>& job,
 }
 
 // What the new job begins with; nothing when it goes on from none.
-absl::StatusOr<std::optional<JobSnapshot>> Driver::TakeOver(const std::string& from, const v1::Plan& plan) const {
+absl::StatusOr<std::optional<CarriedOver>> Driver::TakeOver(const std::string& from, const v1::Plan& plan) const {
   if (from.empty()) return std::nullopt;
   MR_ASSIGN_OR_RETURN(const std::shared_ptr<LiveJob> old, FindJob(from));
   const std::string& id = old->record().id;
   if (!old->ended())
     return FailedPrecondition("job ", id, " (", old->record().name,
                               ") is still running: stop it, then submit --from it");
-  MR_ASSIGN_OR_RETURN(JobSnapshot first, CarryOver(id, old->record().plan, old->Snapshot(), plan));
+  MR_ASSIGN_OR_RETURN(CarriedOver first, CarryOver(id, old->record().plan, old->Snapshot(), plan));
   return first;
 }
 
 void Driver::AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered, const JobSnapshot* first) {
   const JobLimits limits{.pending_batches_max = options_.pending_batches_max,
-                         .attempts_max = static_cast<int>(options_.task_attempts_max)};
+                         .attempts_max = static_cast<int>(options_.task_attempts_max),
+                         .checkpoints_kept = options_.checkpoints_kept};
   const std::string id = record.id;
   JobSeams seams{.loop = loop_,
                  .journal = *journal_,
@@ -250,26 +279,78 @@ std::shared_ptr<LiveJob> Driver::JobById(const std::string& id) const {
 
 void Driver::JobEnded(const std::string& id) { log::Debug("job ended", {{"job", id}}); }
 
-// Ended jobs stay to be looked at; beyond a number the oldest go, with their libraries when no other job uses them.
+// Ended jobs stay to be looked at; beyond a number the oldest go, with their libraries when no other job uses them. One
+// that has kept state goes when its checkpoints are deleted: until then a driver that starts anew finds it again.
 void Driver::ForgetOldJobs() {
   std::vector<std::shared_ptr<LiveJob>> ended;
   for (const auto& [id, job] : jobs_) {
-    if (job->ended()) ended.push_back(job);
+    if (job->ended() && !damaged_.contains(id)) ended.push_back(job);
   }
-  if (ended.size() <= kEndedJobsKept) return;
+  if (ended.size() <= options_.ended_jobs_kept) return;
   // What a driver believes that is over may be old news.
   if (const absl::Status status = term_.Check(); !status.ok()) return hooks_.on_term_over(status);
   std::ranges::sort(ended, {}, [](const auto& job) { return job->record().submitted_time_us; });
-  for (std::size_t i = 0; i + kEndedJobsKept < ended.size(); ++i) {
-    const JobRecord record = ended[i]->record();
-    jobs_.erase(record.id);
-    if (const absl::Status status = RemoveJobDirectory(JobDir(record.id)); !status.ok()) {
-      log::Warn("cannot remove an old job", {{"job", record.id}, {"error", Message(status)}});
+  for (std::size_t i = 0; i + options_.ended_jobs_kept < ended.size(); ++i) {
+    const std::string id = ended[i]->record().id;
+    const std::string sha256 = ended[i]->record().sha256;
+    jobs_.erase(id);
+    if (ended[i]->record().plan.checkpoint_interval_us() == 0) {
+      RemoveJob(id, sha256);
+    } else {
+      forgotten_[id] = sha256;
+      janitor_.Forget(id);
     }
-    const bool used =
-        std::ranges::any_of(jobs_, [&](const auto& entry) { return entry.second->record().sha256 == record.sha256; });
-    if (!used) (void)artifacts_.Remove(record.sha256);
   }
+}
+
+void Driver::RemoveJob(const std::string& id, const std::string& sha256) {
+  if (const absl::Status status = RemoveJobDirectory(JobDir(id)); !status.ok())
+    log::Warn("cannot remove an old job", {{"job", id}, {"error", Message(status)}});
+  const bool used =
+      std::ranges::any_of(jobs_, [&](const auto& entry) { return entry.second->record().sha256 == sha256; }) ||
+      std::ranges::any_of(forgotten_, [&](const auto& entry) { return entry.second == sha256; });
+  if (!used) (void)artifacts_.Remove(sha256);
+}
+
+// A file of one job may be needed by another that went on from it. What a job needs whose journal cannot be read nobody
+// knows: until it is mended nothing is looked through.
+void Driver::SweepCheckpoints() {
+  const std::vector<std::string> executors = executors_.connected();
+  if (executors.empty() || !damaged_.empty()) return;
+  std::map<std::string, bool> jobs;
+  for (const auto& [id, job] : jobs_) {
+    if (job->record().plan.checkpoint_interval_us() > 0) jobs[id] = job->ended();
+  }
+  const std::optional<CheckpointJanitor::Sweep> sweep = janitor_.Next(loop_.now_us(), jobs);
+  if (!sweep) return;
+  if (const absl::Status status = term_.Check(); !status.ok()) return hooks_.on_term_over(status);
+  v1::ExecutorCommand command;
+  v1::SweepCheckpoints& request = *command.mutable_sweep();
+  request.set_request(sweep->request);
+  request.set_job_id(sweep->job);
+  request.set_through_batch(sweep->all ? UINT64_MAX : jobs_.at(sweep->job)->checkpoints_settled_through());
+  for (const auto& [id, job] : jobs_) {
+    for (const std::string& name : job->CheckpointFiles()) {
+      if (name.starts_with(sweep->job + "/")) request.add_keep(name);
+    }
+  }
+  sweep_keeps_ = request.keep_size() > 0;
+  SendToExecutor(executors[sweep->request % executors.size()], std::move(command));
+}
+
+void Driver::CheckpointsSwept(const std::string& executor, const v1::CheckpointsSwept& swept) {
+  if (!swept.error().empty())
+    log::Warn("files of checkpoints not deleted", {{"executor", executor}, {"error", swept.error()}});
+  if (swept.files() > 0)
+    log::Info("files of checkpoints deleted",
+              {{"executor", executor}, {"files", swept.files()}, {"bytes", swept.bytes()}});
+  const auto gone = janitor_.Answered(loop_.now_us(), swept.request(), swept.error().empty(), sweep_keeps_);
+  if (!gone) return;
+  const auto at = forgotten_.find(*gone);
+  if (at == forgotten_.end()) return;
+  const std::string sha256 = at->second;
+  forgotten_.erase(at);
+  RemoveJob(*gone, sha256);
 }
 
 // ---- executors ----
@@ -298,6 +379,11 @@ void Driver::ExecutorRegistered(const v1::Register& info, const std::string& add
     stop.mutable_stop()->set_runner_id(runner);
     SendToExecutor(info.executor_id(), std::move(stop));
   }
+}
+
+void Driver::ExecutorLeaves(const std::string& executor) {
+  executors_.Leaving(executor);
+  for (const auto& [id, job] : jobs_) job->Handle(ExecutorLeaving{executor});
 }
 
 void Driver::SendToExecutor(const std::string& executor, v1::ExecutorCommand command) {

@@ -7,13 +7,16 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "common/event_loop.h"
 #include "common/io/artifact_store.h"
 #include "common/net/tls.h"
+#include "driver/cluster/checkpoint_janitor.h"
 #include "driver/cluster/executor_registry.h"
+#include "driver/jobs/carry_over.h"
 #include "driver/jobs/live_job.h"
 #include "driver/journal/epoch.h"
 #include "driver/journal/journal.h"
@@ -67,8 +70,9 @@ class Driver final : public JobHost {
   ExecutorRegistry& executors() { return executors_; }
 
   // Plans and starts, or finds the job that this very submission has made before. `planned` is told when the plan is
-  // there; `done` gets the job once it is durable, or INVALID_ARGUMENT with the planner's words …
-  void Submit(Submission submission, std::function<void()> planned,
+  // there, with a note if there is something to say; `done` gets the job once it is durable, or INVALID_ARGUMENT with
+  // the planner's words …
+  void Submit(Submission submission, std::function<void(const std::string& note)> planned,
               std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
   // By id, name (the live one first, then the newest), or a unique beginning of the id. NotFound names what there is.
   absl::StatusOr<std::shared_ptr<LiveJob>> FindJob(const std::string& reference) const;
@@ -78,7 +82,10 @@ class Driver final : public JobHost {
   std::uint32_t RunnersOn(const std::string& executor) const;
   absl::StatusOr<std::string> SignRunner(const v1::CertificateRequest& request);
 
+  void CheckpointsSwept(const std::string& executor, const v1::CheckpointsSwept& swept);
   void ExecutorRegistered(const v1::Register& info, const std::string& address, std::shared_ptr<ExecutorStream> stream);
+
+  void ExecutorLeaves(const std::string& executor);
 
   // JobHost
   void SendToExecutor(const std::string& executor, v1::ExecutorCommand command) override;
@@ -87,13 +94,17 @@ class Driver final : public JobHost {
  private:
   Driver(DriverOptions options, DriverHooks hooks, TlsIdentity identity, DriverTerm term, ArtifactStore artifacts);
   absl::Status RecoverJobs();
+  absl::Status RecoverJob(const std::string& id);
+  void AddDamagedJob(const std::string& id, const absl::Status& why);
   absl::Status Listen();
-  absl::StatusOr<std::optional<JobSnapshot>> TakeOver(const std::string& from, const v1::Plan& plan) const;
+  absl::StatusOr<std::optional<CarriedOver>> TakeOver(const std::string& from, const v1::Plan& plan) const;
   void AddJob(JobRecord record, JobPlan plan, const RecoveredJob* recovered, const JobSnapshot* first = nullptr);
   void TellWhenDurable(const std::shared_ptr<LiveJob>& job,
                        std::function<void(absl::StatusOr<std::shared_ptr<LiveJob>>)> done);
   void EverySecond();
   void ForgetOldJobs();
+  void RemoveJob(const std::string& id, const std::string& sha256);
+  void SweepCheckpoints();
   std::string NewJobId();
   std::string JobDir(const std::string& id) const;
 
@@ -108,6 +119,10 @@ class Driver final : public JobHost {
   std::optional<JournalService> journal_;  // gone after Finish
   ExecutorRegistry executors_;
   std::map<std::string, std::shared_ptr<LiveJob>> jobs_;  // by id
+  std::set<std::string> damaged_;                         // of them, those whose journals wait to be mended
+  CheckpointJanitor janitor_;
+  bool sweep_keeps_ = false;  // the one under way leaves files that another job needs
+  std::map<std::string, std::string> forgotten_;  // jobs whose checkpoints are being deleted, and their libraries
   std::unique_ptr<ClusterService> cluster_service_;
   std::unique_ptr<ControlService> control_service_;
   std::unique_ptr<grpc::Server> server_;

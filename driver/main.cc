@@ -92,6 +92,7 @@ int main(int argc, char** argv) {
   if (const absl::Status status = InitLogging(options->log); !status.ok())
     return DaemonFailed("millrace-driver", status, kExitConfig);
   RouteGrpcLog();
+  TrustGrpcLocks();
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
   RaiseFileLimit();
   RequireTls13();

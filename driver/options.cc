@@ -65,6 +65,27 @@ constexpr OptionSpec kOptions[] = {
      .unit = "attempts",
      .min = 1,
      .max = 100},
+    {.key = "driver.checkpoints_kept",
+     .type = OptionType::kInteger,
+     .default_text = "10",
+     .doc =
+         "How many checkpoints of a job's state are kept, to be passed over to when a file of the newest is damaged.",
+     .unit = "checkpoints",
+     .min = 2,
+     .max = 1000},
+    {.key = "driver.checkpoint_sweep",
+     .type = OptionType::kDuration,
+     .default_text = "10m",
+     .doc = "How often files of checkpoints are looked through for such as nobody needs.",
+     .min = 1'000'000,
+     .max = 86'400'000'000},
+    {.key = "driver.ended_jobs",
+     .type = OptionType::kInteger,
+     .default_text = "100",
+     .doc = "How many jobs that have ended are remembered; of older ones everything is deleted.",
+     .unit = "jobs",
+     .min = 0,
+     .max = 100'000},
     {.key = "tls.ca", .default_text = "/etc/millrace/pki/ca.crt", .doc = "PEM of the cluster's CA."},
     {.key = "tls.cert",
      .default_text = "/etc/millrace/pki/driver.crt",
@@ -116,6 +137,9 @@ absl::StatusOr<DriverOptions> ReadDriverOptions(const std::string& file, const s
   options.reconnect_grace_us = config.DurationUs("driver.reconnect_grace");
   options.pending_batches_max = static_cast<std::uint64_t>(config.Integer("driver.pending_batches"));
   options.task_attempts_max = static_cast<std::uint64_t>(config.Integer("driver.task_attempts"));
+  options.checkpoint_sweep_us = config.DurationUs("driver.checkpoint_sweep");
+  options.ended_jobs_kept = static_cast<std::uint64_t>(config.Integer("driver.ended_jobs"));
+  options.checkpoints_kept = static_cast<std::uint64_t>(config.Integer("driver.checkpoints_kept"));
   options.tls = {config.String("tls.ca"), config.String("tls.cert"), config.String("tls.key")};
   options.issuer_cert = config.String("tls.issuer_cert");
   options.issuer_key = config.String("tls.issuer_key");

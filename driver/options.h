@@ -34,6 +34,9 @@ struct DriverOptions {
   std::int64_t reconnect_grace_us = 2'000'000;
   std::uint64_t pending_batches_max = 4;
   std::uint64_t task_attempts_max = 4;
+  std::uint64_t checkpoints_kept = 10;
+  std::int64_t checkpoint_sweep_us = 600'000'000;
+  std::uint64_t ended_jobs_kept = 100;
   StandbyOptions standby;
 
   bool one_of_several() const { return !standby.etcd.endpoints.empty(); }

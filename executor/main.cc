@@ -21,18 +21,19 @@ int main(int argc, char** argv) {
   if (const absl::Status status = InitLogging(options->log); !status.ok())
     return DaemonFailed("millrace-executor", status, kExitConfig);
   RouteGrpcLog();
+  TrustGrpcLocks();
   const sigset_t stop_signals = BlockStopSignals();  // before any thread is made
   RaiseFileLimit();
   RequireTls13();
   auto agent = Agent::Start(*options);
   if (!agent.ok()) return DaemonFailed("millrace-executor", agent.status(), kExitFailure);
-  std::thread signals([&] {
-    const int signal = WaitForStop(stop_signals);
-    log::Info("executor stops", {{"signal", signal}});
+  std::thread([&] {
+    log::Info("executor leaves", {{"signal", WaitForStop(stop_signals)}});
+    (*agent)->Leave();
+    log::Info("executor stops", {{"signal", WaitForStop(stop_signals)}});
     (*agent)->Stop();
-  });
+  }).detach();      // _exit ends it
   (*agent)->Run();  // on the main thread: children die with the thread that started them
-  signals.join();
   (*agent)->KillChildren();
   _exit(0);  // gRPC's threads may still call into what a destructor would take apart
 }

@@ -8,15 +8,18 @@ set -euo pipefail
 build_packages=(
   g++ cmake ninja-build pkg-config ccache mold
   libgrpc++-dev libgrpc-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
-  librdkafka-dev librocksdb-dev libssl-dev libcurl4-openssl-dev libxxhash-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libboost1.81-dev
-  libmimalloc-dev
-  libgtest-dev libgmock-dev nlohmann-json3-dev
+  librdkafka-dev librabbitmq-dev librocksdb-dev libssl-dev libcurl4-openssl-dev libxxhash-dev libyaml-cpp-dev libspdlog-dev libcli11-dev libboost1.81-dev
+  liblz4-dev libzstd-dev libsnappy-dev zlib1g-dev
+  libmimalloc-dev libthrift-dev thrift-compiler libsqlite3-dev
+  libsimdjson-dev libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev
   openssl ca-certificates procps git jq
 )
 test_packages=(
   python3 shellcheck clang-format clang-tidy
+  zstd                 # tests/acceptance/files.sh packs files with it
   nftables iproute2  # scripts/chaos.sh cuts connections
-  openjdk-17-jre-headless maven  # for the real Kafka broker
+  openjdk-17-jre-headless maven  # for the real Kafka broker and the real Cassandra
+  python3-venv                   # a driver to read Cassandra's tables with
   curl                           # for the real S3 store; the Go that it is built with must be newer than Debian's
 )
 

@@ -25,6 +25,7 @@ usage: local_cluster.sh start [options]           make what is missing, start al
   --slots S       tasks at once on each executor                    (default: 2)
   --memory M      budget of each runner, for blocks and state       (default: 256MiB)
   --checkpoints P a folder or s3://bucket/prefix                    (default: D/checkpoints)
+  --driver-options "KEY=VALUE …"   further settings of the driver: "checkpoints_kept=2"
   --s3-endpoint U of the S3 store, whose credentials are in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
 
 What `start` was told is kept in D/cluster.env, so that later commands need --dir alone. kill-* sends SIGKILL, as a crash would.
@@ -43,7 +44,7 @@ words=()
 while (($# > 0)); do
   case $1 in
     -h | --help) usage; exit 0 ;;
-    --dir | --executors | --drivers | --etcd | --port | --build-dir | --slots | --memory | --checkpoints | --s3-endpoint)
+    --dir | --executors | --drivers | --etcd | --port | --build-dir | --slots | --memory | --checkpoints | --s3-endpoint | --driver-options)
       (($# > 1)) || fail "$1 needs a value" 2
       if [[ $1 == --dir ]]; then dir=$2; else given[$1]=$2; fi
       shift
@@ -55,7 +56,8 @@ while (($# > 0)); do
 done
 command=${words[0]:-}
 
-executors=2 drivers=1 etcd='' port=17077 build_dir=$root/build/release slots=2 memory=256MiB checkpoints=$dir/checkpoints s3_endpoint=''
+executors=2 drivers=1 etcd='' port=17077 build_dir=$root/build/release slots=2 memory=256MiB \
+  checkpoints=$dir/checkpoints s3_endpoint='' driver_options=''
 if [[ -f $dir/cluster.env ]]; then
   # shellcheck source=/dev/null
   source "$dir/cluster.env"
@@ -69,6 +71,7 @@ slots=${given[--slots]:-$slots}
 memory=${given[--memory]:-$memory}
 checkpoints=${given[--checkpoints]:-$checkpoints}
 s3_endpoint=${given[--s3-endpoint]:-$s3_endpoint}
+driver_options=${given[--driver-options]:-$driver_options}
 [[ $memory =~ ^[1-9][0-9]*[KMG]iB$ ]] || fail "'$memory' is not a size like 256MiB" 2
 for number in "$executors" "$drivers" "$port" "$slots"; do
   [[ $number =~ ^[1-9][0-9]{0,4}$ ]] || fail "'$number' is not a number from 1 to 99999" 2
@@ -173,6 +176,7 @@ write_driver_config() {  # I
 driver:
   listen: $(driver_address "$1")
   data_dir: $dir/driver
+$(for option in $driver_options; do echo "  ${option%%=*}: ${option#*=}"; done)
 $(if ((drivers > 1)); then printf '  etcd:\n    endpoints: "%s"' "${etcd:-http://127.0.0.1:$((port + drivers))}"; fi)
 tls:
   ca: $dir/pki/ca.crt
@@ -193,6 +197,7 @@ executor:
   host: 127.0.0.1
   data_dir: $dir/executor-$n
   checkpoint_dir: $checkpoints
+  drain: 6s
   slots: $slots
   memory: $memory
   s3:
@@ -203,8 +208,9 @@ tls:
   key: $dir/pki/executor-$n.key
 YAML
   done
-  printf 'executors=%q drivers=%q etcd=%q port=%q build_dir=%q slots=%q memory=%q checkpoints=%q s3_endpoint=%q\n' \
-    "$executors" "$drivers" "$etcd" "$port" "$build_dir" "$slots" "$memory" "$checkpoints" "$s3_endpoint" > "$dir/cluster.env"
+  printf 'executors=%q drivers=%q etcd=%q port=%q build_dir=%q slots=%q memory=%q checkpoints=%q s3_endpoint=%q driver_options=%q\n' \
+    "$executors" "$drivers" "$etcd" "$port" "$build_dir" "$slots" "$memory" \
+    "$checkpoints" "$s3_endpoint" "$driver_options" > "$dir/cluster.env"
 }
 
 # ---- readiness ----

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the peers' programs, and runs one of them.
 #
-#   bench/peers/run.sh build PEER…                        PEER: spark (Spark Streaming), structured, flink
-#   bench/peers/run.sh run PEER JOB TOPIC key=value…      JOB: wordcount, running, ysb, latency; keys as the program has them
+#   bench/peers/run.sh build PEER…                        PEER: spark (Spark Streaming), structured, flink, neighbours
+#   bench/peers/run.sh run PEER JOB TOPIC key=value…      JOB: wordcount, running, ysb, latency, nexmark1 …; keys as the program has them
+#   bench/peers/run.sh neighbours ARGUMENT…               the neighbours' own Java clients; see Neighbours.java
 #
 # `run` prints the program's own last lines; with csv=FILE the program writes there, every 100 ms, nanoseconds, records done,
 # processor ticks and resident KiB of its process. Needs Maven and a JDK 17; libraries are kept in ~/.cache/millrace-peers.
@@ -16,7 +17,8 @@ folder() {
     spark) echo spark-dstreams ;;
     structured) echo spark-structured ;;
     flink) echo flink ;;
-    *) echo "run.sh: there is no peer '$1': spark, structured, flink" >&2 && exit 2 ;;
+    neighbours) echo neighbours ;;
+    *) echo "run.sh: there is no peer '$1': spark, structured, flink, neighbours" >&2 && exit 2 ;;
   esac
 }
 
@@ -53,6 +55,10 @@ case ${1:-} in
   run)
     shift
     run "$@"
+    ;;
+  neighbours)
+    shift
+    exec java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/classes/neighbours:$libs/neighbours/*" Neighbours "$@"
     ;;
   *)
     sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2

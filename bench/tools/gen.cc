@@ -7,12 +7,14 @@
 //       keyed   "kNNNNNN,AMOUNT", 100,000 keys, uniform
 //       ysb     events of the Yahoo Streaming Benchmark as JSON: 1,000 ads, a hundred events a millisecond of event
 //       time
+//       nexmark, bids, auctions   events of Nexmark, see nexmark_events.h; all of them, and COUNT of one kind
 // Record i goes to partition i modulo P (4). --rate sends R records a second, in steps of a millisecond; --stamp puts
 // the microsecond of sending in front, 16 digits and a space. Reports on stderr. Exit 0 when every record was
 // delivered, 2 on wrong use.
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -20,8 +22,11 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
+
+#include "bench/tools/nexmark_events.h"
 
 namespace {
 
@@ -122,12 +127,16 @@ class Vocabulary {
 class Records {
  public:
   Records(std::string kind, std::uint64_t seed) : kind_(std::move(kind)), random_(seed) {
-    if (kind_ != "lines" && kind_ != "keyed" && kind_ != "ysb") Die("there is no kind '" + kind_ + "'", 2);
+    static constexpr std::array<std::string_view, 6> kKinds = {"lines", "keyed", "ysb", "nexmark", "bids", "auctions"};
+    if (std::find(kKinds.begin(), kKinds.end(), kind_) == kKinds.end()) Die("there is no kind '" + kind_ + "'", 2);
     if (kind_ == "lines") vocabulary_ = std::make_unique<Vocabulary>();
   }
   // Appends record `index`; they must be made in order.
   void Append(std::uint64_t index, std::string& out) {
     if (kind_ == "lines") return Line(out);
+    if (kind_ == "nexmark") return nexmark::AppendEvent(index, out);
+    if (kind_ == "bids") return nexmark::AppendEvent(nexmark::EventOfBid(index), out);
+    if (kind_ == "auctions") return nexmark::AppendEvent(nexmark::EventOfAuction(index), out);
     char text[512];
     const int size = kind_ == "keyed" ? Keyed(text, sizeof text) : Event(index, text, sizeof text);
     out.append(text, static_cast<std::size_t>(size));
@@ -212,7 +221,8 @@ struct Arguments {
 };
 
 Arguments Parse(int argc, char** argv) {
-  if (argc < 3) Die("usage: millrace_bench_gen lines|keyed|ysb COUNT [--topic T] [--brokers B] …", 2);
+  if (argc < 3)
+    Die("usage: millrace_bench_gen lines|keyed|ysb|nexmark|bids|auctions COUNT [--topic T] [--brokers B] …", 2);
   Arguments arguments;
   arguments.kind = argv[1];
   arguments.count = std::strtoull(argv[2], nullptr, 10);

@@ -48,7 +48,15 @@ struct StatusArguments {
 };
 ExitCode Status(Session& session, const StatusArguments& arguments);
 
-ExitCode Stop(Session& session, const std::string& job, bool now);
+struct StopArguments {
+  std::string job;
+  bool now = false;
+  bool drain = false;
+  std::string deadline;  // a duration; only with drain
+};
+ExitCode Stop(Session& session, const StopArguments& arguments);
+
+ExitCode Savepoint(Session& session, const std::string& job);
 
 ExitCode FollowJob(Session& session, const std::string& job);
 

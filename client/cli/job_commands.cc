@@ -1,4 +1,4 @@
-// list, stop, logs, executors, version.
+// list, logs, executors, version.
 #include <unistd.h>
 
 #include <cstdio>
@@ -50,6 +50,11 @@ std::string JobTable(const v1::ListJobsResponse& reply) {
   return table.Text();
 }
 
+std::string StateOf(const v1::ExecutorInfo& executor) {
+  if (!executor.connected()) return "away";
+  return executor.leaving() ? "leaving" : "connected";
+}
+
 std::string ExecutorTable(const v1::ListExecutorsResponse& reply) {
   Table table({{"ID"},
                {"ADDRESS"},
@@ -61,8 +66,8 @@ std::string ExecutorTable(const v1::ListExecutorsResponse& reply) {
                {"HEARTBEAT"},
                {"VERSION"}});
   for (const v1::ExecutorInfo& one : reply.executors()) {
-    table.Add({one.id(), one.address(), one.connected() ? "connected" : "away", Count(one.slots()),
-               Bytes(one.memory_bytes()), Count(one.runners()), Ago(one.connected_time_us(), NowUs()),
+    table.Add({one.id(), one.address(), StateOf(one), Count(one.slots()), Bytes(one.memory_bytes()),
+               Count(one.runners()), Ago(one.connected_time_us(), NowUs()),
                Concat(Length(one.heartbeat_age_us()), " ago"), one.version()});
   }
   return table.Text();
@@ -84,20 +89,6 @@ ExitCode List(Session& session, bool all) {
     std::fputs(all ? "no jobs (millrace submit LIB.so starts one)\n" : "no live jobs (--all shows ended ones, too)\n",
                stderr);
   }
-  return kExitOk;
-}
-
-ExitCode Stop(Session& session, const std::string& job, bool now) {
-  const std::string what = Concat("stop ", Printable(job));
-  if (const ExitCode code = Open(session, what); code != kExitOk) return code;
-  const auto reply = session.client->StopJob(job, now);
-  if (!reply.ok()) return Failed(session, what, reply.status());
-  if (session.global.json()) Put(JsonDocument(*reply));
-  const std::string_view rest = HasEnded(reply->state()) ? ""
-                                : now                    ? "; batches that are cut are given up"
-                                                         : "; batches that are cut are finished first";
-  std::fprintf(stderr, "job %s (%s) is %s%.*s\n", Printable(reply->name()).c_str(), Printable(reply->id()).c_str(),
-               StateName(reply->state()).c_str(), static_cast<int>(rest.size()), rest.data());
   return kExitOk;
 }
 

@@ -17,11 +17,11 @@ struct CommandLine {
   CLI::App app{"Submits streaming jobs to a Millrace cluster and watches them.", "millrace"};
   GlobalOptions global;
   bool all = false;
-  bool now = false;
   std::string job;
   std::string shell;
   SubmitArguments submit;
   StatusArguments status;
+  StopArguments stop;
   LogsArguments logs;
   RowsArguments rows;
   LocalArguments local;
@@ -73,7 +73,8 @@ void AddSubmit(CommandLine& line) {
   command.add_option("--name", submit.name, "Name of the job (default: as in the library)");
   AddJobArguments(command, submit.arguments);
   command.add_option("--batch-interval", submit.batch_interval, "Beats the job's own, from 1ms to 1h: 100ms");
-  command.add_option("--from", submit.from, "Go on where this stopped job was: its positions and, by uid, its state");
+  command.add_option("--from", submit.from,
+                     "Go on where this ended job was, or its last savepoint: its positions and, by uid, its state");
   command.add_flag("--follow", submit.follow, "Print the job's rows until it ends");
   command.add_flag("--wait", submit.wait, "Wait until the job ends");
   command.callback([&line] { line.run = [&line](Session& session) { return Submit(session, line.submit); }; });
@@ -97,9 +98,19 @@ void AddQuestions(CommandLine& line) {
 
 void AddJobCommands(CommandLine& line) {
   CLI::App& stop = *line.app.add_subcommand("stop", "Stop a job after the batches that are already cut");
-  stop.add_option("job", line.job, "Id, name, or beginning of an id")->required();
-  stop.add_flag("--now", line.now, "Do not finish the batches that are already cut");
-  stop.callback([&line] { line.run = [&line](Session& session) { return Stop(session, line.job, line.now); }; });
+  stop.add_option("job", line.stop.job, "Id, name, or beginning of an id")->required();
+  CLI::Option* now = stop.add_flag("--now", line.stop.now, "Do not finish the batches that are already cut");
+  CLI::Option* drain =
+      stop.add_flag("--drain", line.stop.drain,
+                    "Receivers stop first, and all that they have received is processed; wait until that is done");
+  drain->excludes(now);
+  stop.add_option("--deadline", line.stop.deadline, "With --drain: stop then, whatever is unfinished (default 60s)")
+      ->needs(drain);
+  stop.callback([&line] { line.run = [&line](Session& session) { return Stop(session, line.stop); }; });
+
+  CLI::App& savepoint = *line.app.add_subcommand("savepoint", "Save a job's state now, and print after which batch");
+  savepoint.add_option("job", line.job, "Id, name, or beginning of an id")->required();
+  savepoint.callback([&line] { line.run = [&line](Session& session) { return Savepoint(session, line.job); }; });
 
   CLI::App& follow = *line.app.add_subcommand("follow", "Print a job's rows until it ends");
   follow.add_option("job", line.job, "Id, name, or beginning of an id")->required();

@@ -55,8 +55,12 @@ std::string Batches(const v1::JobStatus& job) {
 }
 
 std::string Trouble(const v1::JobStatus& job) {
-  if (job.runner_failures() == 0 && job.task_retries() == 0) return {};
-  return Concat(Count(job.runner_failures()), " runners lost, ", Count(job.task_retries()), " tasks run again");
+  if (job.runner_failures() == 0 && job.task_retries() == 0 && job.checkpoints_passed_over() == 0) return {};
+  std::string out =
+      Concat(Count(job.runner_failures()), " runners lost, ", Count(job.task_retries()), " tasks run again");
+  if (job.checkpoints_passed_over() > 0)
+    out += Concat(", ", Count(job.checkpoints_passed_over()), " damaged checkpoints passed over");
+  return out;
 }
 
 std::string Since(const v1::JobStatus& job) {

@@ -146,10 +146,24 @@ absl::StatusOr<v1::JobStatus> Client::GetJob(const std::string& job, std::uint32
   return Ask<v1::GetJobRequest, v1::JobStatus>(&v1::Control::Stub::GetJob, request);
 }
 
-absl::StatusOr<v1::JobStatus> Client::StopJob(const std::string& job, bool now) {
+absl::StatusOr<std::uint64_t> Client::Savepoint(const std::string& job) {
+  v1::SavepointRequest request;
+  request.set_job(job);
+  v1::SavepointResponse reply;
+  Time deadline = Patience();
+  MR_RETURN_IF_ERROR(Reach(deadline, [&](ClientConnection& at) {
+    Call call(*this);
+    return at.stub->Savepoint(call.context(), request, &reply);
+  }));
+  return reply.batch();
+}
+
+absl::StatusOr<v1::JobStatus> Client::StopJob(const std::string& job, const StopOptions& options) {
   v1::StopJobRequest request;
   request.set_job(job);
-  request.set_now(now);
+  request.set_now(options.now);
+  request.set_drain(options.drain);
+  request.set_wait_us(static_cast<std::uint64_t>(options.wait.count()) * 1'000'000);
   v1::StopJobResponse reply;
   Time deadline = Patience();
   bool maybe_done = false;  // a try broke that may have reached the driver

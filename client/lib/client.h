@@ -49,6 +49,12 @@ struct SubmitOptions {
   std::string from = {};                // an ended job to go on from
 };
 
+struct StopOptions {
+  bool now = false;              // batches that are cut are given up
+  bool drain = false;            // receivers stop first, and what they have received is processed
+  std::chrono::seconds wait{0};  // then the job ends, whatever is unfinished; 0: the driver's choice
+};
+
 struct LogsOptions {
   bool follow = false;
   std::uint32_t lines = 0;  // 0: the driver's choice
@@ -77,7 +83,9 @@ class Client {
   absl::StatusOr<v1::ListJobsResponse> ListJobs(bool all);
   // `job` is an id, a name, or a unique beginning of an id, here and below. `batches` 0: the driver's choice.
   absl::StatusOr<v1::JobStatus> GetJob(const std::string& job, std::uint32_t batches = 0, bool plan = false);
-  absl::StatusOr<v1::JobStatus> StopJob(const std::string& job, bool now);
+  absl::StatusOr<v1::JobStatus> StopJob(const std::string& job, const StopOptions& options);
+  // Returns the batch after which the state was saved, when it is safe. Has no time limit of ours.
+  absl::StatusOr<std::uint64_t> Savepoint(const std::string& job);
   absl::StatusOr<v1::ListExecutorsResponse> ListExecutors();
   // Rows of Print that the driver has kept, of batches with times in [since_us, until_us]; until_us 0: up to now.
   absl::StatusOr<v1::RowsResponse> Rows(const std::string& job, std::int64_t since_us, std::int64_t until_us = 0);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct SourcePlan {
   std::string description;  // for people
   bool bounded = false;
   bool replayable = true;
+  bool receiver = false;
+  std::map<std::string, std::string> nodes = {};  // the executor that a split had best be on, by the split
 };
 
 struct StagePlan {

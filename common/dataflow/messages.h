@@ -47,6 +47,7 @@ struct CutSplit {
   std::uint32_t ordinal = 0;
   std::string start;
   std::uint64_t max_records = 0;
+  bool drain = false;
 };
 
 struct Cut {
@@ -79,6 +80,7 @@ using StateChains = std::map<TaskKey, StateChain>;
 struct StateReport {
   std::uint64_t batch = 0;
   StateChains chains;
+  std::uint64_t version = 0;  // of the route that the runner follows
 };
 
 struct Peer {
@@ -115,6 +117,7 @@ struct Holding {
   std::vector<SplitKey> splits;
   std::vector<TaskKey> partitions;  // of shuffles
   std::vector<std::string> peers;   // all runners of that route
+  std::uint64_t let_go = 0;         // batches of which it keeps nothing any more, up to this one
 };
 
 struct RangeReport {
@@ -139,6 +142,9 @@ struct TaskFailure {
   std::uint32_t op = 0;
   std::string error;
   bool permanent = false;
+  // Checkpoint files from which the task's state was to be restored, or to which it was to be added, and that are
+  // damaged or missing.
+  std::vector<std::string> damaged = {};
 };
 
 struct NewSplit {

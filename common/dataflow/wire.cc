@@ -10,10 +10,19 @@ namespace {
 std::string Describe(const v1::Operator& op) {
   std::string text = op.source().connector();
   const auto& options = op.source().options();
-  for (const char* key : {"topics", "brokers", "directory", "host", "port", "rate"}) {
+  for (const char* key : {"topics", "brokers", "directory", "host", "port", "rate", "class"}) {
     if (auto it = options.find(key); it != options.end()) text += Concat(" ", key, "=", it->second);
   }
   return text;
+}
+
+// Where receivers had best run: options "node.NAME", where NAME is the split's.
+std::map<std::string, std::string> Nodes(const v1::Operator& op) {
+  std::map<std::string, std::string> nodes;
+  for (const auto& [name, value] : op.source().options()) {
+    if (name.starts_with("node.")) nodes[name.substr(5)] = value;
+  }
+  return nodes;
 }
 
 absl::Status CheckOperators(const v1::Plan& plan) {
@@ -82,8 +91,8 @@ absl::StatusOr<JobPlan> FromProto(const v1::Plan& in) {
     plan.operator_labels.push_back(
         Concat(op.name(), op.uid().empty() ? "" : " '" + op.uid() + "'", " at ", op.location()));
     if (op.kind() != v1::OPERATOR_KIND_SOURCE) continue;
-    plan.sources.push_back(
-        {op.id(), op.source().connector(), Describe(op), op.source().bounded(), op.source().replayable()});
+    plan.sources.push_back({op.id(), op.source().connector(), Describe(op), op.source().bounded(),
+                            op.source().replayable(), op.source().receiver(), Nodes(op)});
   }
   bool has_sink = false;
   for (int i = 0; i < in.stages_size(); ++i) {
@@ -134,6 +143,7 @@ void ToProto(const Holding& holding, v1::Holding* out) {
   out->set_committed(holding.committed);
   out->set_newest_go(holding.newest_go);
   out->set_newest_go_hash(holding.newest_go_hash);
+  out->set_let_go(holding.let_go);
   for (const SplitKey& key : holding.splits) {
     auto* split = out->add_splits();
     split->set_source(key.source);
@@ -148,7 +158,7 @@ void ToProto(const Holding& holding, v1::Holding* out) {
 }
 
 Holding FromProto(const v1::Holding& in) {
-  Holding holding{in.route_version(), in.committed(), in.newest_go(), in.newest_go_hash(), {}, {}, {}};
+  Holding holding{in.route_version(), in.committed(), in.newest_go(), in.newest_go_hash(), {}, {}, {}, in.let_go()};
   for (const auto& split : in.splits()) holding.splits.push_back({split.source(), split.split()});
   for (const auto& task : in.partitions()) holding.partitions.push_back({task.stage(), task.partition()});
   holding.peers.assign(in.peers().begin(), in.peers().end());
@@ -237,6 +247,7 @@ void ToProto(const BatchWork& work, v1::BatchWork* out) {
     s->set_ordinal(split.ordinal);
     s->set_start(split.start);
     s->set_max_records(split.max_records);
+    s->set_drain(split.drain);
   }
 }
 
@@ -257,7 +268,7 @@ BatchWork FromProto(const v1::BatchWork& in) {
   work.cut.batch_time_us = in.cut().batch_time_us();
   work.cut.after_us = static_cast<std::int64_t>(in.cut().after_us());
   for (const auto& s : in.cut().splits()) {
-    work.cut.splits.push_back({{s.source(), s.split()}, s.ordinal(), s.start(), s.max_records()});
+    work.cut.splits.push_back({{s.source(), s.split()}, s.ordinal(), s.start(), s.max_records(), s.drain()});
   }
   return work;
 }
@@ -306,10 +317,11 @@ BatchDone FromProto(const v1::BatchDone& in) {
 
 void ToProto(const StateReport& report, v1::StateReport* out) {
   out->set_batch(report.batch);
+  out->set_version(report.version);
   for (const auto& [task, files] : report.chains) WriteChain(task, files, out->add_chains());
 }
 
-StateReport FromProto(const v1::StateReport& in) { return {in.batch(), ReadChains(in.chains())}; }
+StateReport FromProto(const v1::StateReport& in) { return {in.batch(), ReadChains(in.chains()), in.version()}; }
 
 void ToProto(const TaskFailure& failure, v1::TaskFailure* out) {
   out->set_batch(failure.batch);
@@ -319,11 +331,17 @@ void ToProto(const TaskFailure& failure, v1::TaskFailure* out) {
   out->set_operator_id(failure.op);
   out->set_error(failure.error);
   out->set_permanent(failure.permanent);
+  for (const std::string& name : failure.damaged) out->add_damaged_files(name);
 }
 
 TaskFailure FromProto(const v1::TaskFailure& in) {
-  return {in.batch(),    {in.task().stage(), in.task().partition()}, in.version(), in.operator_id(), in.error(),
-          in.permanent()};
+  return {in.batch(),
+          {in.task().stage(), in.task().partition()},
+          in.version(),
+          in.operator_id(),
+          in.error(),
+          in.permanent(),
+          {in.damaged_files().begin(), in.damaged_files().end()}};
 }
 
 void ToProto(const SplitReport& report, v1::SplitReport* out) {
@@ -342,6 +360,45 @@ SplitReport FromProto(const v1::SplitReport& in) {
   SplitReport report{in.source(), {}, in.problem(), in.permanent(), in.complete()};
   for (const auto& s : in.splits()) report.splits.push_back({s.split(), s.start()});
   return report;
+}
+
+// ---- against the plan ----
+
+absl::Status Check(const Route& route, const JobPlan& plan) {
+  for (const SplitOwner& owner : route.splits) {
+    if (plan.StageOfSource(owner.key.source) == nullptr)
+      return InvalidArgument("route ", route.version, ": there is no source ", owner.key.source);
+  }
+  const auto known = [&](TaskKey task) {
+    return task.stage < plan.stages.size() && !plan.stages[task.stage].reads_source &&
+           task.partition < plan.stages[task.stage].partitions;
+  };
+  for (const PartitionOwner& owner : route.partitions) {
+    if (!known(owner.key))
+      return InvalidArgument("route ", route.version, ": there is no partition ", owner.key.partition, " of stage ",
+                             owner.key.stage);
+  }
+  for (const auto& [task, chain] : route.state) {
+    if (!known(task))
+      return InvalidArgument("route ", route.version, ": state of stage ", task.stage, ", which is none");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Check(const BatchWork& work, const JobPlan& plan) {
+  for (const Go& go : work.go) {
+    for (const Range& range : go.ranges) {
+      if (plan.StageOfSource(range.key.source) == nullptr)
+        return InvalidArgument("Go of batch ", go.batch, ": there is no source ", range.key.source);
+    }
+    if (RangesHash(go.ranges) != go.ranges_hash)
+      return InvalidArgument("Go of batch ", go.batch, ": its ranges are not those of its hash");
+  }
+  for (const CutSplit& split : work.cut.splits) {
+    if (plan.StageOfSource(split.key.source) == nullptr)
+      return InvalidArgument("cut of batch ", work.cut.batch, ": there is no source ", split.key.source);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace millrace::wire

@@ -18,6 +18,9 @@ void ToProto(const Holding& holding, v1::Holding* out);
 Holding FromProto(const v1::Holding& in);
 void ToProto(const Route& route, v1::Route* out);
 absl::StatusOr<Route> FromProto(const v1::Route& route);
+// InvalidArgument when it names what the plan does not have, or ranges that are not those of the hash.
+absl::Status Check(const Route& route, const JobPlan& plan);
+absl::Status Check(const BatchWork& work, const JobPlan& plan);
 void ToProto(const BatchWork& work, v1::BatchWork* out);
 BatchWork FromProto(const v1::BatchWork& work);
 void ToProto(const Range& range, v1::Range* out);

@@ -69,6 +69,13 @@ absl::StatusOr<RecordLogContents> ReadRecordLog(const std::string& path) {
   return contents;
 }
 
+absl::StatusOr<std::string> ReadFirstRecord(const std::string& path) {
+  MR_ASSIGN_OR_RETURN(const std::string file, ReadFile(path));
+  const auto payload = RecordAt(file, 0);
+  if (!payload) return DataLoss("log ", path, " is damaged: its first record does not match its checksum");
+  return std::string(*payload);
+}
+
 void EncodeRecord(std::string_view payload, std::string& out) {
   MR_CHECK(payload.size() <= kMaxRecordBytes);
   const auto length = static_cast<std::uint32_t>(payload.size());

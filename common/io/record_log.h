@@ -33,6 +33,9 @@ struct RecordLogContents {
 // NotFound when there is no file; DataLoss, naming file and offset, when a record in the middle is bad.
 absl::StatusOr<RecordLogContents> ReadRecordLog(const std::string& path);
 
+// The first record alone, whatever follows it. DataLoss when it is bad.
+absl::StatusOr<std::string> ReadFirstRecord(const std::string& path);
+
 // The framed form of one record, at the end of `out`. At most kMaxRecordBytes.
 void EncodeRecord(std::string_view payload, std::string& out);
 

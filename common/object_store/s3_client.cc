@@ -156,10 +156,11 @@ absl::StatusOr<S3Piece> S3Client::Get(const S3Url& object, std::uint64_t offset,
   call.reply_max = length + kReplySlack;
   Answer answer = Send(call);
   // Nothing is behind the end; of an empty object, nothing at all.
-  if (answer.code == "InvalidRange" || answer.code == "HTTP 416") return S3Piece{{}, offset};
+  if (answer.code == "InvalidRange" || answer.code == "HTTP 416") return S3Piece{{}, offset, {}};
   MR_RETURN_IF_ERROR(answer.reply.status());
   HttpReply& reply = *answer.reply;
   S3Piece piece;
+  piece.etag = reply.Header("etag");
   if (reply.code == 200) {  // it knows no ranges, or the object is empty
     piece.object_bytes = reply.body.size();
     if (offset > 0) reply.body.erase(0, std::min<std::size_t>(offset, reply.body.size()));
@@ -279,7 +280,7 @@ absl::StatusOr<std::vector<S3Object>> S3Client::List(const std::string& bucket, 
     MR_ASSIGN_OR_RETURN(const XmlElement xml, ParseAnswer(body, "ListBucketResult", what));
     const bool encoded = xml.Text("EncodingType") == "url";
     for (const XmlElement* entry : xml.Children("Contents")) {
-      S3Object object{entry->Text("Key"), 0};
+      S3Object object{entry->Text("Key"), 0, entry->Text("ETag")};
       if (encoded) object.key = DecodeS3Key(object.key);
       const std::string size = entry->Text("Size");
       std::from_chars(size.data(), size.data() + size.size(), object.bytes);

@@ -42,11 +42,13 @@ struct S3Options {
 struct S3Piece {
   std::string data;
   std::uint64_t object_bytes = 0;
+  std::string etag = {};  // of the object, with its quotes; empty for what lies behind its end
 };
 
 struct S3Object {
   std::string key;
   std::uint64_t bytes = 0;
+  std::string etag = {};  // with its quotes
 };
 
 struct S3PendingUpload {

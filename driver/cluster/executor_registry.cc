@@ -21,7 +21,7 @@ void ExecutorRegistry::Connected(const v1::Register& info, const std::string& ad
   executor.address = address;
   executor.stream = std::move(stream);
   executor.connected_us = executor.heard_us = loop_.now_us();
-  executor.lost = false;
+  executor.lost = executor.leaving = false;
   log::Info("executor connected", {{"executor", info.executor_id()}, {"address", address}, {"slots", info.slots()}});
 }
 
@@ -42,6 +42,11 @@ void ExecutorRegistry::Disconnected(const std::string& id, const ExecutorStream*
 
 void ExecutorRegistry::Heartbeat(const std::string& executor) {
   if (auto it = executors_.find(executor); it != executors_.end()) it->second.heard_us = loop_.now_us();
+}
+
+void ExecutorRegistry::Leaving(const std::string& executor) {
+  if (auto it = executors_.find(executor); it != executors_.end()) it->second.leaving = true;
+  log::Info("executor leaves", {{"executor", executor}});
 }
 
 void ExecutorRegistry::CheckSilence() {
@@ -118,7 +123,7 @@ void ExecutorRegistry::FailPlans(const std::string& executor, const std::string&
 std::vector<std::string> ExecutorRegistry::connected() const {
   std::vector<std::string> ids;
   for (const auto& [id, executor] : executors_) {
-    if (executor.stream) ids.push_back(id);
+    if (executor.stream && !executor.leaving) ids.push_back(id);
   }
   return ids;
 }
@@ -137,6 +142,7 @@ std::vector<v1::ExecutorInfo> ExecutorRegistry::Describe(
     info.set_connected_time_us(executor.connected_us);
     info.set_heartbeat_age_us(loop_.now_us() - executor.heard_us);
     info.set_connected(executor.stream != nullptr);
+    info.set_leaving(executor.leaving);
     infos.push_back(std::move(info));
   }
   return infos;

@@ -36,6 +36,8 @@ class ExecutorRegistry {
   void Connected(const v1::Register& info, const std::string& address, std::shared_ptr<ExecutorStream> stream);
   void Disconnected(const std::string& executor, const ExecutorStream* stream, const std::string& reason);
   void Heartbeat(const std::string& executor);
+  // It gets nothing new until it registers again.
+  void Leaving(const std::string& executor);
   // Cuts off those that have been silent too long. Call about once a second.
   void CheckSilence();
 
@@ -45,7 +47,7 @@ class ExecutorRegistry {
   void Plan(v1::PlanRequest request, PlanDone done);
   void PlanAnswered(const std::string& executor, const v1::PlanResult& result);
 
-  std::vector<std::string> connected() const;
+  std::vector<std::string> connected() const;  // and not leaving
   std::vector<v1::ExecutorInfo> Describe(const std::function<std::uint32_t(const std::string&)>& runners_on) const;
 
  private:
@@ -56,6 +58,7 @@ class ExecutorRegistry {
     std::int64_t connected_us = 0;
     std::int64_t heard_us = 0;
     bool lost = false;
+    bool leaving = false;
   };
   struct WaitingPlan {
     std::string executor;

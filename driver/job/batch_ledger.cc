@@ -84,11 +84,11 @@ bool BatchLedger::AwaitsJournal() const {
   return std::ranges::any_of(pending_, [](const auto& entry) { return !entry.second.durable; });
 }
 
-std::vector<Go> BatchLedger::DurableGos() const {
+std::vector<Go> BatchLedger::DurableGos(std::uint64_t after) const {
   std::vector<Go> gos;
-  for (const auto& [batch, planned] : retained_) gos.push_back(MakeGo(planned));
+  for (auto it = retained_.upper_bound(after); it != retained_.end(); ++it) gos.push_back(MakeGo(it->second));
   for (const auto& [batch, p] : pending_) {
-    if (p.durable) gos.push_back(MakeGo(p.planned));
+    if (p.durable && batch > after) gos.push_back(MakeGo(p.planned));
   }
   return gos;
 }
@@ -105,12 +105,28 @@ std::vector<PlannedBatch> BatchLedger::pending_batches() const {
   return batches;
 }
 
-std::set<SplitKey> BatchLedger::pending_splits() const {
+std::set<SplitKey> BatchLedger::pending_splits(std::uint64_t after) const {
   std::set<SplitKey> keys;
-  for (const PlannedBatch& planned : pending_batches()) {
+  const auto add = [&](const PlannedBatch& planned) {
     for (const Range& range : planned.ranges) keys.insert(range.key);
-  }
+  };
+  for (auto it = retained_.upper_bound(after); it != retained_.end(); ++it) add(it->second);
+  for (auto it = pending_.upper_bound(after); it != pending_.end(); ++it) add(it->second.planned);
   return keys;
+}
+
+std::uint64_t BatchLedger::KnownSince(std::uint64_t newest) const {
+  while (newest > 0 && Contains(newest)) --newest;
+  return newest;
+}
+
+std::uint64_t BatchLedger::LightSince(std::size_t ranges_max) const {
+  std::size_t ranges = 0;
+  for (auto it = retained_.rbegin(); it != retained_.rend(); ++it) {
+    ranges += it->second.ranges.size() + 1;
+    if (ranges > ranges_max) return it->first;
+  }
+  return 0;
 }
 
 std::vector<BatchFigures> BatchLedger::figures() const {

@@ -1,6 +1,6 @@
 // Batches that are planned and not yet committed, what each still waits for, how often its tasks were tried, and the
-// figures of the last batches for the status. Of a job with state also the batches committed since its last checkpoint:
-// whoever restores state computes them again.
+// figures of the last batches for the status. Of a job with state also the batches committed since the oldest
+// checkpoint that is kept: whoever restores state computes those since his checkpoint again.
 #pragma once
 
 #include <cstdint>
@@ -51,14 +51,18 @@ class BatchLedger {
   // A committed batch that state has to be computed from again, after a restart.
   void Retain(PlannedBatch planned) { retained_[planned.batch] = std::move(planned); }
 
-  std::vector<Go> DurableGos() const;  // every batch that may run, ascending
+  std::vector<Go> DurableGos(std::uint64_t after) const;  // every batch after this one that may run, ascending
   Go GoOf(std::uint64_t batch) const;
   bool Contains(std::uint64_t batch) const { return pending_.contains(batch) || retained_.contains(batch); }
   std::size_t pending() const { return pending_.size(); }
-  bool AwaitsJournal() const;                         // some batch is not durable yet
-  std::vector<PlannedBatch> pending_batches() const;  // the retained ones first
-  std::set<SplitKey> pending_splits() const;          // that one of these reads
-  std::vector<BatchFigures> figures() const;          // newest first: pending ones, then the last committed ones
+  bool AwaitsJournal() const;                                    // some batch is not durable yet
+  std::vector<PlannedBatch> pending_batches() const;             // the retained ones first
+  std::set<SplitKey> pending_splits(std::uint64_t after) const;  // that a batch after this one reads
+  // The first batch after which all are here, up to `newest`.
+  std::uint64_t KnownSince(std::uint64_t newest) const;
+  // The first batch after which those that are here have together at most so many ranges.
+  std::uint64_t LightSince(std::size_t ranges_max) const;
+  std::vector<BatchFigures> figures() const;  // newest first: pending ones, then the last committed ones
   std::uint64_t late() const { return late_; }
   std::uint32_t retries() const { return retries_; }
 

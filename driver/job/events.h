@@ -72,12 +72,18 @@ struct PlanDurable {
 };  // answer to AppendPlanned
 struct StopRequested {
   bool now = false;
+  bool drain = false;        // receivers stop first, and what they have received is processed
+  std::int64_t wait_us = 0;  // then it ends, whatever is unfinished; 0: as the limits say
 };
+struct SavepointRequested {};  // a checkpoint of the next batch
+struct ExecutorLeaving {
+  std::string executor;
+};               // it ends soon; answered by StopRunner when its runner is not needed any more
 struct Tick {};  // JobMaster::next_wakeup has come
 
-using JobEvent =
-    std::variant<ExecutorUp, RunnerFound, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported,
-                 FailureReported, SplitsReported, StateReported, CheckpointDurable, PlanDurable, StopRequested, Tick>;
+using JobEvent = std::variant<ExecutorUp, RunnerFound, ExecutorLost, RunnerUp, RunnerLost, RangesReported, DoneReported,
+                              FailureReported, SplitsReported, StateReported, CheckpointDurable, PlanDurable,
+                              StopRequested, SavepointRequested, ExecutorLeaving, Tick>;
 
 // ---- what is durable ----
 struct SplitState {
@@ -106,11 +112,11 @@ struct JobSnapshot {
   std::uint64_t committed = 0;
   std::uint64_t committed_records = 0;
   std::map<std::uint32_t, std::uint64_t> source_records;  // of the committed ones, by source
-  // Planned and not committed, ascending; of a job with state also what was committed since the newest checkpoint.
+  // Planned and not committed, ascending; of a job with state also what was committed since the oldest checkpoint.
   std::vector<PlannedBatch> pending;
-  Checkpoint checkpoint;  // of a job with state
-  Checkpoint checkpoint_before;
-  Counts counts;  // of the operators
+  Checkpoint checkpoint;                       // of a job with state
+  std::vector<Checkpoint> checkpoints_before;  // the newest first
+  Counts counts;                               // of the operators
 };
 
 enum class JobState { kStarting = 1, kRunning = 2, kStopping = 3, kStopped = 4, kFinished = 5, kFailed = 6 };
@@ -147,6 +153,11 @@ struct AppendPlanned {
 struct AppendCheckpoint {
   Checkpoint checkpoint;
 };  // answered by CheckpointDurable
+struct PassedOver {
+  std::uint64_t checkpoint = 0;  // of this batch, a file of which is damaged
+  std::uint64_t instead = 0;     // the older one that the job goes on from
+  std::string why;
+};  // the journal must begin anew with a snapshot, before anything else is appended
 struct AppendCommitted {
   std::uint64_t batch = 0;
 };
@@ -156,6 +167,6 @@ struct EndJob {
 };
 
 using JobAction = std::variant<StartRunner, StopRunner, SendRoute, SendWork, SendEnumerate, AppendSplits, AppendPlanned,
-                               AppendCheckpoint, AppendCommitted, EndJob>;
+                               AppendCheckpoint, PassedOver, AppendCommitted, EndJob>;
 
 }  // namespace millrace

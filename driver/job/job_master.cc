@@ -39,7 +39,7 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
       splits_(plan_),
       route_(plan_, epoch),
       batches_(plan_),
-      checkpoints_(plan_) {
+      checkpoints_(plan_, limits_.checkpoints_kept) {
   if (restored == nullptr) return;
   splits_.Restore(restored->splits);
   last_batch_ = restored->last_batch;
@@ -48,7 +48,7 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
   committed_records_ = restored->committed_records;
   source_records_ = restored->source_records;
   counts_ = restored->counts;
-  checkpoints_.Restore(restored->checkpoint, restored->checkpoint_before);
+  checkpoints_.Restore(restored->checkpoint, restored->checkpoints_before);
   route_.SetCheckpoint(restored->checkpoint);
   for (const PlannedBatch& planned : restored->pending) {
     if (planned.batch <= committed_) {
@@ -58,6 +58,7 @@ JobMaster::JobMaster(std::string job_id, JobPlan plan, std::uint64_t epoch, JobL
     batches_.Add(planned, planned.batch_time_us, HasEffects(plan_, planned.ranges));
     batches_.MarkDurable(planned.batch);
   }
+  batches_.Release(checkpoints_.oldest().batch);
 }
 
 void JobMaster::Step(std::int64_t now, const JobEvent& event, std::vector<JobAction>* actions) {
@@ -71,6 +72,7 @@ void JobMaster::Step(std::int64_t now, const JobEvent& event, std::vector<JobAct
     MaybePlan();
     CommitDone();
     MaybeCheckpoint();
+    ReleaseLeaving();
     MaybeCut();
     MaybeFinish();
   }
@@ -125,7 +127,9 @@ bool JobMaster::Adopt(const RunnerUp& event) {
   const std::uint64_t newest = holding.newest_go;
   const bool known = newest <= last_batch_ &&
                      (!batches_.Contains(newest) || batches_.GoOf(newest).ranges_hash == holding.newest_go_hash);
-  if (!known || state_ != JobState::kStarting) {
+  // It may stand on a checkpoint that was passed over.
+  const bool lacks = plan_.stateful() && holding.let_go > checkpointed();
+  if (!known || lacks || state_ != JobState::kStarting) {
     const std::string executor = runners_.ExecutorOf(event.runner);
     actions_->push_back(StopRunner{executor, event.runner});
     runners_.MarkLost(now_, event.runner);
@@ -172,7 +176,7 @@ void JobMaster::Reroute() {
     TryRun();
     return;
   }
-  route_.Rebuild(runners_, splits_, batches_.pending_splits());
+  route_.Rebuild(runners_, splits_, batches_.pending_splits(checkpointed()), draining_);
   SendRouteAndWork();
 }
 
@@ -183,7 +187,7 @@ void JobMaster::SendRouteAndWork() {
     actions_->push_back(SendRoute{runner, route_.route()});
     WorkFor(runner);  // what is committed: a runner of the driver before must hear it again
   }
-  for (const Go& go : batches_.DurableGos()) SendGo(go);
+  for (const Go& go : batches_.DurableGos(checkpointed())) SendGo(go);
   if (checkpoints_.under_way() != 0) {
     for (const std::string& runner : runners_.up()) WorkFor(runner).checkpoint = checkpoints_.under_way();
   }
@@ -191,8 +195,8 @@ void JobMaster::SendRouteAndWork() {
 }
 
 void JobMaster::AssignEnumerators() {
-  if (runners_.IsUp(enumerator_)) return;
-  const std::vector<std::string> up = runners_.up();
+  const std::vector<std::string> up = runners_.owners();
+  if (std::ranges::find(up, enumerator_) != up.end()) return;
   enumerator_ = up.empty() ? std::string() : up.front();
   if (!enumerator_.empty()) SendEnumerateTo(enumerator_);
 }
@@ -233,7 +237,7 @@ void JobMaster::TryRun() {
   state_ = JobState::kRunning;
   start_deadline_.reset();
   if (last_batch_time_us_ == 0) last_batch_time_us_ = now_ - now_ % plan_.batch_interval_us;
-  route_.Rebuild(runners_, splits_, batches_.pending_splits());
+  route_.Rebuild(runners_, splits_, batches_.pending_splits(checkpointed()), draining_);
   SendRouteAndWork();
 }
 
@@ -246,8 +250,9 @@ std::int64_t JobMaster::NextBatchTime() const {
 }
 
 bool JobMaster::MayCut() const {
-  return state_ == JobState::kRunning && !cut_ && !runners_.up().empty() &&
-         batches_.pending() < limits_.pending_batches_max && !splits_.AllFinished() && !CheckpointsLag();
+  if (OnlyDrains() ? draining_.empty() : state_ != JobState::kRunning) return false;
+  return !cut_ && !runners_.up().empty() && batches_.pending() < limits_.pending_batches_max &&
+         !splits_.AllFinished() && !CheckpointsLag();
 }
 
 // The next cut travels with Go. It does not wait for the journal once it is due: then the write would cost time.
@@ -259,6 +264,7 @@ void JobMaster::MaybeCut() {
   cut_->sent_us = now_;
   for (const SplitState* split : splits_.active()) {
     if (route_.OwnerOf(split->key).empty()) continue;  // joins with the next route
+    if (OnlyDrains() && !draining_.contains(split->key)) continue;
     cut_->ranges[split->key];
   }
   cut_->missing = cut_->ranges.size();
@@ -276,7 +282,9 @@ void JobMaster::SendCut() {
     cut.batch = cut_->batch;
     cut.batch_time_us = cut_->due_us;
     cut.after_us = std::max<std::int64_t>(0, cut_->due_us - now_);
-    cut.splits.push_back({key, split->ordinal, split->position, 0});
+    const auto drain = draining_.find(key);
+    cut.splits.push_back(
+        {key, split->ordinal, split->position, 0, drain != draining_.end() && cut_->batch >= drain->second});
   }
 }
 
@@ -302,15 +310,22 @@ void JobMaster::MaybePlan() {
   last_batch_ = planned.batch;
   last_batch_time_us_ = planned.batch_time_us;
   splits_.Advance(planned.ranges);
+  const bool moves = NoteDrained(planned);
   const bool effects = HasEffects(plan_, planned.ranges);
   if (effects) actions_->push_back(AppendPlanned{planned});
   batches_.Add(std::move(planned), cut_us, effects);
+  if (moves) Reroute();
 }
 
 void JobMaster::On(const PlanDurable& event) {
   if (!batches_.Contains(event.batch)) return;
   batches_.MarkDurable(event.batch);
-  if (checkpoints_.Due(event.batch)) checkpoints_.Begin(event.batch);  // before anybody can have passed it
+  const bool wanted = savepoint_from_ != 0 && event.batch >= savepoint_from_ && plan_.stateful() &&
+                      checkpoints_.under_way() == 0 && event.batch > checkpointed();
+  if (wanted || checkpoints_.Due(event.batch)) {
+    checkpoints_.Begin(event.batch);  // before anybody can have passed it
+    if (event.batch >= savepoint_from_) savepoint_from_ = 0;
+  }
   SendGo(batches_.GoOf(event.batch));
 }
 
@@ -351,102 +366,6 @@ void JobMaster::CommitDone() {
   crashes_.erase(crashes_.begin(), crashes_.upper_bound(committed_));
 }
 
-// ---- checkpoints ----
-
-// Batches since the last checkpoint are held in memory here and as blocks by the runners: that must end somewhere.
-bool JobMaster::CheckpointsLag() const {
-  if (!plan_.stateful()) return false;
-  const auto interval = static_cast<std::uint64_t>(plan_.checkpoint_interval_us / plan_.batch_interval_us);
-  return last_batch_ - checkpointed() >= std::max<std::uint64_t>(limits_.retained_batches_max, 3 * interval);
-}
-
-void JobMaster::MaybeCheckpoint() {
-  // Of a batch that is planned the state may be saved as long as no later one is. So that a stopped job can go on
-  // exactly here; and when no batch may follow before there is a checkpoint.
-  const bool last = batches_.pending() == 0 && checkpoints_.under_way() == 0;
-  const bool wanted = state_ == JobState::kStopping || (state_ == JobState::kRunning && CheckpointsLag());
-  if (plan_.stateful() && last && wanted && last_batch_ > checkpointed()) {
-    checkpoints_.Begin(last_batch_);
-    for (const std::string& runner : runners_.up()) WorkFor(runner).checkpoint = last_batch_;
-  }
-  if (std::optional<Checkpoint> complete = checkpoints_.TakeComplete(committed_))
-    actions_->push_back(AppendCheckpoint{*std::move(complete)});
-}
-
-void JobMaster::On(const StateReported& event) {
-  for (const auto& [task, files] : event.report.chains) {
-    if (route_.OwnerOf(task) == event.runner) checkpoints_.Report({event.report.batch, {{task, files}}});
-  }
-}
-
-void JobMaster::On(const CheckpointDurable& event) {
-  if (checkpoints_.under_way() != event.batch) return;
-  std::vector<std::string> garbage = checkpoints_.Settle();
-  batches_.Release(event.batch);
-  route_.SetCheckpoint(checkpoints_.newest());
-  const std::vector<std::string> up = runners_.up();
-  for (const std::string& runner : up) WorkFor(runner);  // its blocks may go
-  std::erase_if(garbage, [&](const std::string& name) { return !name.starts_with(job_id_ + "/"); });  // another job's
-  if (!up.empty()) WorkFor(up.front()).garbage = std::move(garbage);
-  if (checkpoints_.TakeLeftBehind() && state_ != JobState::kStarting) Reroute();
-}
-
-void JobMaster::On(const FailureReported& event) {
-  const TaskFailure& failure = event.failure;
-  if (failure.task.stage >= plan_.stages.size() || failure.version < route_.TaskVersion(failure.task))
-    return;  // of an earlier attempt
-  const bool open = cut_ && cut_->batch == failure.batch;
-  // State fails to be restored outside of any batch; whoever owns it must be told to try again.
-  const bool state = plan_.stages[failure.task.stage].stateful && event.runner == route_.OwnerOf(failure.task);
-  if (!batches_.Contains(failure.batch) && !open && !state) return;
-  const int attempts = batches_.CountFailure(failure.batch, failure.task);
-  const std::string where = Concat(plan_.Label(failure.op), " failed in batch ", failure.batch, ", partition ",
-                                   failure.task.partition, " on ", runners_.ExecutorOf(event.runner));
-  if (failure.permanent || attempts >= limits_.attempts_max) {
-    End(JobState::kFailed,
-        Concat(where, failure.permanent ? "" : Concat(" (attempt ", attempts, " of ", limits_.attempts_max, ")"), ": ",
-               failure.error));
-    return;
-  }
-  route_.MoveAway(runners_, splits_, failure.task);
-  SendRouteAndWork();
-}
-
-// ---- ending ----
-
-void JobMaster::On(const StopRequested& event) {
-  cut_.reset();  // a batch that was cut but not planned never happened
-  if (event.now || state_ == JobState::kStarting) {
-    End(JobState::kStopped, "");
-    return;
-  }
-  if (state_ == JobState::kStopping) return;
-  state_ = JobState::kStopping;
-  stop_deadline_ = now_ + limits_.stop_wait_us;
-}
-
-void JobMaster::On(const Tick&) {
-  if (state_ == JobState::kStarting) TryRun();
-  if (stop_deadline_ && now_ >= *stop_deadline_) End(JobState::kStopped, "");
-}
-
-void JobMaster::MaybeFinish() {
-  if (HasEnded(state_) || batches_.pending() > 0) return;
-  if (state_ == JobState::kStopping && plan_.stateful() && checkpointed() < last_batch_ && !runners_.up().empty())
-    return;
-  if (state_ == JobState::kStopping) End(JobState::kStopped, "");
-  if (state_ == JobState::kRunning && !cut_ && splits_.AllFinished()) End(JobState::kFinished, "");
-}
-
-void JobMaster::End(JobState state, std::string error) {
-  state_ = state;
-  error_ = error;
-  cut_.reset();
-  work_.clear();
-  for (StopRunner& stop : runners_.all()) actions_->push_back(std::move(stop));
-  actions_->push_back(EndJob{state, std::move(error)});
-}
-
 // ---- messages ----
 
 BatchWork& JobMaster::WorkFor(const std::string& runner) { return work_[runner]; }
@@ -472,10 +391,8 @@ JobSnapshot JobMaster::Snapshot() const {
   snapshot.committed_records = committed_records_;
   snapshot.source_records = source_records_;
   snapshot.checkpoint = checkpoints_.newest_appended();
-  snapshot.checkpoint_before = checkpoints_.before_appended();
-  for (PlannedBatch& planned : batches_.pending_batches()) {
-    if (planned.batch > snapshot.checkpoint.batch) snapshot.pending.push_back(std::move(planned));
-  }
+  snapshot.checkpoints_before = checkpoints_.before_appended();
+  snapshot.pending = batches_.pending_batches();
   snapshot.counts = counts_;
   return snapshot;
 }
@@ -492,6 +409,7 @@ std::string JobMaster::Notice() const {
   for (const SourcePlan& source : plan_.sources) {
     if (!splits_.problem(source.op).empty()) return Concat(plan_.Label(source.op), ": ", splits_.problem(source.op));
   }
+  if (state_ == JobState::kStopping) return StopNotice();
   if (CheckpointsLag()) return Concat("waiting for the checkpoint of batch ", checkpoints_.under_way());
   if (state_ == JobState::kStarting) return "listing the sources' splits";
   return {};

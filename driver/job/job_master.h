@@ -41,9 +41,11 @@ struct JobLimits {
   std::size_t pending_batches_max = 4;  // cut and not committed; further cuts wait
   int attempts_max = 4;                 // of one task in one batch, of a runner on one executor
   std::size_t retained_batches_max =
-      1'000;  // committed since the last checkpoint, or three of its intervals; then cuts wait
-  std::int64_t start_wait_us = 3'000'000;  // for the last runner, once one is up
-  std::int64_t stop_wait_us = 30'000'000;  // for batches in flight when stopping
+      1'000;                          // committed since the last checkpoint, or three of its intervals; then cuts wait
+  std::size_t checkpoints_kept = 10;  // of the newest ones, with all batches since the oldest of them
+  std::size_t retained_ranges_max = 50'000;  // of these batches; else fewer checkpoints are kept
+  std::int64_t start_wait_us = 3'000'000;    // for the last runner, once one is up
+  std::int64_t stop_wait_us = 30'000'000;    // for batches in flight when stopping
 };
 
 class JobMaster {
@@ -73,6 +75,9 @@ class JobMaster {
   std::uint64_t lost_records() const { return lost_records_; }
   const Counts& counts() const { return counts_; }
   std::uint64_t checkpointed() const { return checkpoints_.newest().batch; }
+  std::uint64_t last_batch() const { return last_batch_; }
+  std::uint32_t checkpoints_passed_over() const { return passed_over_; }
+  const CheckpointLedger& checkpoints() const { return checkpoints_; }
 
  private:
   // A batch whose ranges are being collected.
@@ -96,7 +101,10 @@ class JobMaster {
   void On(const PlanDurable& event);
   void On(const StateReported& event);
   void On(const CheckpointDurable& event);
+  // job_ending.cc
   void On(const StopRequested& event);
+  void On(const SavepointRequested& event);
+  void On(const ExecutorLeaving& event);
   void On(const Tick& event);
 
   void StartDueRunners();
@@ -111,11 +119,19 @@ class JobMaster {
   bool MayCut() const;
   bool CheckpointsLag() const;
   void MaybeCheckpoint();
+  void PassOver(const TaskFailure& failure, const std::string& where);
   void MaybeCut();
   void SendCut();
   void MaybePlan();
   void SendGo(const Go& go);
   void CommitDone();
+  // job_ending.cc
+  void Drain(const std::string& runner);
+  bool NoteDrained(const PlannedBatch& planned);
+  bool OnlyDrains() const;
+  bool MayGo(const std::string& runner, std::uint64_t through) const;
+  void ReleaseLeaving();
+  std::string StopNotice() const;
   void MaybeFinish();
   void End(JobState state, std::string error);
   BatchWork& WorkFor(const std::string& runner);
@@ -140,11 +156,16 @@ class JobMaster {
   std::optional<OpenCut> cut_;
   std::uint64_t last_batch_ = 0;  // newest planned
   std::int64_t last_batch_time_us_ = 0;
-  std::uint64_t mending_through_ = 0;  // newest batch that a change of owners may have disturbed
+  // Splits whose receivers have been told to stop, and the batch from which on nothing means that they are empty.
+  std::map<SplitKey, std::uint64_t> draining_;
+  std::map<std::string, std::uint64_t> leaving_;  // executors, and the newest batch that they may have a part in
+  std::uint64_t savepoint_from_ = 0;              // a checkpoint of this batch or a later one is wanted; 0: none
+  std::uint64_t mending_through_ = 0;             // newest batch that a change of owners may have disturbed
   std::uint64_t committed_ = 0;
   std::uint64_t committed_records_ = 0;
   std::map<std::uint32_t, std::uint64_t> source_records_;
   std::uint64_t lost_records_ = 0;
+  std::uint32_t passed_over_ = 0;
   Counts counts_;
   std::map<std::uint64_t, int> crashes_;  // by batch
 

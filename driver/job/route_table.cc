@@ -41,15 +41,22 @@ void RouteTable::Adopt(const std::string& runner, const Holding& holding) {
   }
 }
 
-void RouteTable::Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight) {
+void RouteTable::Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight,
+                         const std::map<SplitKey, std::uint64_t>& draining) {
   std::map<SplitKey, std::string> owners;
   for (const SplitState* split : splits.active()) owners[split->key] = OwnerOf(split->key);
   for (const SplitKey& key : in_flight) owners.try_emplace(key, OwnerOf(key));
-  const std::vector<std::string> up = runners.up();
+  std::map<SplitKey, std::string> staying;
+  for (const auto& [key, from] : draining) {
+    if (runners.IsUp(OwnerOf(key))) staying.insert(owners.extract(key));
+  }
+  const std::vector<std::string> up = runners.owners();
   for (auto& [key, owner] : owners) {
     if (const StagePlan* stage = plan_.StageOfSource(key.source)) PreferCopies(*stage, up, owner);
   }
+  staying.merge(OnPreferredNodes(runners, owners));
   Balance(owners, up);
+  owners.merge(staying);
   splits_ = std::move(owners);
   const std::map<TaskKey, std::string> before = partitions_;
   for (auto& [key, owner] : partitions_) PreferCopies(plan_.stages[key.stage], up, owner);
@@ -58,6 +65,24 @@ void RouteTable::Rebuild(const RunnerSet& runners, const SplitLedger& splits, co
     if (owner != before.at(key)) moved_.insert(key);
   }
   Publish(runners, splits);
+  for (const auto& [key, owner] : partitions_) {
+    if (owner != before.at(key)) retried_at_[key] = version_;
+  }
+}
+
+// Takes out those splits whose source names an executor for them that has a runner which may own them.
+std::map<SplitKey, std::string> RouteTable::OnPreferredNodes(const RunnerSet& runners,
+                                                             std::map<SplitKey, std::string>& owners) const {
+  std::map<SplitKey, std::string> placed;
+  const std::vector<std::string> up = runners.owners();
+  for (const SourcePlan& source : plan_.sources) {
+    for (const auto& [split, executor] : source.nodes) {
+      const std::string runner = runners.RunnerOn(executor);
+      if (runner.empty() || std::ranges::find(up, runner) == up.end()) continue;
+      if (owners.erase({source.op, split}) > 0) placed[{source.op, split}] = runner;
+    }
+  }
+  return placed;
 }
 
 // What a lost runner has made of a replicated stage is with the runner after it in the route's order.
@@ -75,11 +100,11 @@ void RouteTable::MoveAway(const RunnerSet& runners, const SplitLedger& splits, T
     for (auto& [key, owner] : splits_) {
       const SplitState* split = splits.Find(key);
       if (key.source == stage.root && split != nullptr && split->ordinal == task.partition)
-        owner = NextRunner(runners.up(), owner);
+        owner = NextRunner(runners.owners(), owner);
     }
   } else {
     std::string& owner = partitions_[task];
-    owner = NextRunner(runners.up(), owner);
+    owner = NextRunner(runners.owners(), owner);
   }
   Publish(runners, splits);
   retried_at_[task] = version_;
@@ -115,6 +140,11 @@ std::string RouteTable::OwnerOf(const SplitKey& key) const {
 std::string RouteTable::OwnerOf(TaskKey task) const {
   const auto it = partitions_.find(task);
   return it == partitions_.end() ? std::string() : it->second;
+}
+
+bool RouteTable::OwnsAny(const std::string& runner) const {
+  const auto its = [&](const auto& entry) { return entry.second == runner; };
+  return std::ranges::any_of(splits_, its) || std::ranges::any_of(partitions_, its);
 }
 
 std::uint64_t RouteTable::TaskVersion(TaskKey task) const {

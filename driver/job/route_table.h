@@ -25,8 +25,10 @@ class RouteTable {
   void Adopt(const std::string& runner, const Holding& holding);
 
   // Places every active split, every finished one that a batch in flight still reads, and every partition on the
-  // runners that are up, moving as little as possible.
-  void Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight);
+  // runners that are up, moving as little as possible. Splits that are `draining` stay where they are: their owner
+  // holds what nobody else can get.
+  void Rebuild(const RunnerSet& runners, const SplitLedger& splits, const std::set<SplitKey>& in_flight,
+               const std::map<SplitKey, std::uint64_t>& draining);
   // State for those who get a partition from now on.
   void SetCheckpoint(const Checkpoint& checkpoint) { checkpoint_ = checkpoint; }
   // Partitions that have got another owner, or were told to try again, since the last call.
@@ -42,11 +44,14 @@ class RouteTable {
   // Empty when it has none.
   std::string OwnerOf(const SplitKey& key) const;
   std::string OwnerOf(TaskKey task) const;
+  bool OwnsAny(const std::string& runner) const;
   // The version under which the task's partition got its present owner or was last told to try again.
   std::uint64_t TaskVersion(TaskKey task) const;
 
  private:
   void Publish(const RunnerSet& runners, const SplitLedger& splits);
+  std::map<SplitKey, std::string> OnPreferredNodes(const RunnerSet& runners,
+                                                   std::map<SplitKey, std::string>& owners) const;
   void PreferCopies(const StagePlan& stage, const std::vector<std::string>& up, std::string& owner) const;
 
   const JobPlan& plan_;  // outlives this

@@ -19,6 +19,7 @@ std::int64_t RestartWait(int failures) {
 
 void RunnerSet::AddExecutor(std::int64_t now, const std::string& executor) {
   Executor& e = executors_[executor];
+  e.leaving = false;
   if (e.runner.empty()) e.start_at = now;
 }
 
@@ -74,10 +75,21 @@ void RunnerSet::Forgive() {
   }
 }
 
+std::vector<StopRunner> RunnerSet::RestartAll(std::int64_t now) {
+  std::vector<StopRunner> stopped;
+  for (auto& [name, e] : executors_) {
+    if (!e.up) continue;
+    stopped.push_back({name, std::exchange(e.runner, {})});
+    e.up = false;
+    e.start_at = now + kFirstRestartWaitUs;
+  }
+  return stopped;
+}
+
 std::vector<StartRunner> RunnerSet::TakeDue(std::int64_t now) {
   std::vector<StartRunner> due;
   for (auto& [name, e] : executors_) {
-    if (!e.runner.empty() || e.start_at > now) continue;
+    if (!e.runner.empty() || e.leaving || e.start_at > now) continue;
     e.runner = Concat(job_id_, ".", name, ".", epoch_, ".", ++next_);
     due.push_back({name, e.runner});
   }
@@ -87,7 +99,7 @@ std::vector<StartRunner> RunnerSet::TakeDue(std::int64_t now) {
 std::optional<std::int64_t> RunnerSet::next_start() const {
   std::optional<std::int64_t> next;
   for (const auto& [name, e] : executors_) {
-    if (e.runner.empty()) next = std::min(next.value_or(e.start_at), e.start_at);
+    if (e.runner.empty() && !e.leaving) next = std::min(next.value_or(e.start_at), e.start_at);
   }
   return next;
 }
@@ -140,7 +152,33 @@ std::string RunnerSet::ExecutorIn(const std::string& runner) const {
 }
 
 bool RunnerSet::AllUp() const {
-  return std::ranges::all_of(executors_, [](const auto& entry) { return entry.second.up; });
+  return std::ranges::all_of(executors_, [](const auto& entry) { return entry.second.up || entry.second.leaving; });
+}
+
+bool RunnerSet::SetLeaving(const std::string& executor) {
+  const auto it = executors_.find(executor);
+  if (it != executors_.end()) it->second.leaving = true;
+  return it != executors_.end();
+}
+
+bool RunnerSet::IsLeaving(const std::string& executor) const {
+  const auto it = executors_.find(executor);
+  return it != executors_.end() && it->second.leaving;
+}
+
+std::vector<std::string> RunnerSet::owners() const {
+  std::vector<std::string> runners;
+  for (const auto& [name, e] : executors_) {
+    if (e.up && !e.leaving) runners.push_back(e.runner);
+  }
+  return runners.empty() ? up() : runners;
+}
+
+bool RunnerSet::AllLeave() const { return !up().empty() && up() == owners() && IsLeaving(ExecutorOf(up().front())); }
+
+std::string RunnerSet::RunnerOn(const std::string& executor) const {
+  const auto it = executors_.find(executor);
+  return it == executors_.end() ? std::string() : it->second.runner;
 }
 
 int RunnerSet::failures(const std::string& executor) const {

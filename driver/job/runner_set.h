@@ -29,6 +29,14 @@ class RunnerSet {
   // The executor of the runner, empty if the runner is not one of ours. Plans its restart.
   std::string MarkLost(std::int64_t now, const std::string& runner);
   void Forgive();
+  // Every runner that is up is to be replaced by a new one, for no fault of its own.
+  std::vector<StopRunner> RestartAll(std::int64_t now);
+
+  // It gets no partitions and no new runner any more, until it registers again. False if it is not one of ours.
+  bool SetLeaving(const std::string& executor);
+  bool IsLeaving(const std::string& executor) const;
+  // It goes, and that is no failure.
+  void Release(const std::string& executor) { executors_.erase(executor); }
 
   // Runners to start now.
   std::vector<StartRunner> TakeDue(std::int64_t now);
@@ -36,7 +44,11 @@ class RunnerSet {
 
   bool IsUp(const std::string& runner) const;
   std::vector<std::string> up() const;  // runner ids, sorted
-  std::vector<StopRunner> all() const;  // every runner that has been started
+  // Those of them that may own partitions: all but the leaving ones, or all if there is no other.
+  std::vector<std::string> owners() const;
+  bool AllLeave() const;                                    // all that are up
+  std::string RunnerOn(const std::string& executor) const;  // empty: none
+  std::vector<StopRunner> all() const;                      // every runner that has been started
   std::vector<std::string> executors_up() const;
   std::string address(const std::string& runner) const;
   bool HasExecutor(const std::string& executor) const { return executors_.contains(executor); }
@@ -54,6 +66,7 @@ class RunnerSet {
   struct Executor {
     std::string runner;  // empty: none started
     bool up = false;
+    bool leaving = false;
     std::int64_t up_since = 0;
     std::string block_address;
     int failures = 0;

@@ -97,23 +97,43 @@ class Comparison {
   std::vector<std::string> difference_;
 };
 
-absl::Status CheckEnd(const std::string& job, const v1::Plan& plan, const JobSnapshot& old) {
-  if (old.committed < old.last_batch) {
-    return FailedPrecondition("job ", job, " was stopped with batches ", old.committed + 1, " to ", old.last_batch,
-                              " unfinished: start it again and stop it without --now");
+// The batch after which the new job goes on.
+absl::StatusOr<std::uint64_t> LastBatch(const std::string& job, const v1::Plan& plan, const JobSnapshot& old) {
+  if (plan.checkpoint_interval_us() == 0) return old.committed;
+  if (old.checkpoint.batch == 0 && old.last_batch > 0) {
+    return FailedPrecondition("job ", job, " ended after batch ", old.last_batch,
+                              " without a checkpoint of its state: there is nothing to go on from");
   }
-  if (plan.checkpoint_interval_us() > 0 && old.checkpoint.batch != old.last_batch) {
-    return FailedPrecondition("job ", job, " ended after batch ", old.last_batch, ", its last checkpoint is of batch ",
-                              old.checkpoint.batch, ": only a job that was stopped without --now can be gone on from");
+  return old.checkpoint.batch;
+}
+
+// Where a split was read up to after a batch: where the first later one begins.
+SplitState After(std::uint64_t batch, const JobSnapshot& old, SplitState split) {
+  for (const PlannedBatch& planned : old.pending) {
+    if (planned.batch <= batch) continue;
+    for (const Range& range : planned.ranges) {
+      if (range.key != split.key) continue;
+      split.position = range.start;
+      split.finished = false;
+      return split;
+    }
   }
-  return absl::OkStatus();
+  return split;
+}
+
+std::int64_t TimeOf(std::uint64_t batch, const v1::Plan& plan, const JobSnapshot& old) {
+  for (const PlannedBatch& planned : old.pending) {
+    if (planned.batch > batch)
+      return planned.batch_time_us - static_cast<std::int64_t>((planned.batch - batch) * plan.batch_interval_us());
+  }
+  return old.last_batch_time_us;
 }
 
 }  // namespace
 
-absl::StatusOr<JobSnapshot> CarryOver(const std::string& old_job, const v1::Plan& old_plan, const JobSnapshot& old,
+absl::StatusOr<CarriedOver> CarryOver(const std::string& old_job, const v1::Plan& old_plan, const JobSnapshot& old,
                                       const v1::Plan& new_plan) {
-  MR_RETURN_IF_ERROR(CheckEnd(old_job, old_plan, old));
+  MR_ASSIGN_OR_RETURN(const std::uint64_t last, LastBatch(old_job, old_plan, old));
   Comparison comparison(old_plan, new_plan);
   const auto sources = comparison.Sources();
   const auto stages = comparison.States();
@@ -123,20 +143,26 @@ absl::StatusOr<JobSnapshot> CarryOver(const std::string& old_job, const v1::Plan
     return InvalidArgument("the job does not fit what ", old_job, " left behind:", text,
                            "\nGive operators the uids they had (.Uid), keep their types, or submit without --from");
   }
-  JobSnapshot first;
-  first.last_batch = first.committed = old.last_batch;  // numbers go on: windows are kept in batches
-  first.last_batch_time_us = old.last_batch_time_us;
-  for (SplitState split : old.splits) {
+  CarriedOver carried;
+  JobSnapshot& first = carried.snapshot;
+  first.last_batch = first.committed = last;  // numbers go on: windows are kept in batches
+  first.last_batch_time_us = TimeOf(last, old_plan, old);
+  for (const SplitState& before : old.splits) {
+    SplitState split = After(last, old, before);
     split.key.source = sources.at(split.key.source);
     first.splits.push_back(std::move(split));
   }
-  if (new_plan.checkpoint_interval_us() == 0) return first;
-  first.checkpoint.batch = old.last_batch;
+  if (last < old.last_batch) {
+    carried.note = Concat("goes on after batch ", last, " of ", old_job, "; what that put out of batches ", last + 1,
+                          " to ", old.last_batch, " may come again");
+  }
+  if (new_plan.checkpoint_interval_us() == 0) return carried;
+  first.checkpoint.batch = last;
   for (const auto& [task, chain] : old.checkpoint.chains) {
     const auto stage = stages.find(task.stage);
     if (stage != stages.end()) first.checkpoint.chains[{stage->second, task.partition}] = chain;
   }
-  return first;
+  return carried;
 }
 
 }  // namespace millrace

@@ -5,7 +5,11 @@
 // something else under the same uid, state that no operator of the new job wants, another batch interval under state
 // that counts batches. An operator that is new begins empty; a source that is new begins where its options say.
 //
-//   MR_ASSIGN_OR_RETURN(const JobSnapshot first, CarryOver("j-12ab", old_plan, old_snapshot, new_plan));
+// A job that was stopped in order is gone on from exactly where it ended. Of one that failed, or was stopped before all
+// was done, the newest checkpoint is taken (without state: the last committed batch), and the note says which batches'
+// output may come a second time: it was the old job's.
+//
+//   MR_ASSIGN_OR_RETURN(const CarriedOver first, CarryOver("j-12ab", old_plan, old_snapshot, new_plan));
 #pragma once
 
 #include <string>
@@ -16,9 +20,14 @@
 
 namespace millrace {
 
-// FailedPrecondition when the old job has batches that are not finished or no checkpoint of its end; InvalidArgument
-// with the difference when the plans do not fit.
-absl::StatusOr<JobSnapshot> CarryOver(const std::string& old_job, const v1::Plan& old_plan, const JobSnapshot& old,
+struct CarriedOver {
+  JobSnapshot snapshot;
+  std::string note;  // for people; empty when there is nothing to say
+};
+
+// FailedPrecondition when the old job kept state and has no checkpoint; InvalidArgument with the difference when the
+// plans do not fit.
+absl::StatusOr<CarriedOver> CarryOver(const std::string& old_job, const v1::Plan& old_plan, const JobSnapshot& old,
                                       const v1::Plan& new_plan);
 
 }  // namespace millrace

@@ -103,7 +103,8 @@ class Player {
     job_.snapshot.committed_records = in.committed_records();
     job_.snapshot.source_records = {in.source_records().begin(), in.source_records().end()};
     job_.snapshot.checkpoint = ReadCheckpoint(in.checkpoint());
-    job_.snapshot.checkpoint_before = ReadCheckpoint(in.checkpoint_before());
+    for (const auto& before : in.checkpoints_before())
+      job_.snapshot.checkpoints_before.push_back(ReadCheckpoint(before));
     for (const auto& c : in.counts()) job_.snapshot.counts[{c.operator_id(), c.name()}] = c.value();
     for (const auto& planned : in.pending()) MR_RETURN_IF_ERROR(PlayPlanned(planned, false));
     return absl::OkStatus();
@@ -152,9 +153,9 @@ class Player {
       return DataLoss("journal of ", job_.record.id, ": checkpoint of batch ", in.batch(),
                       " comes after that of batch ", s.checkpoint.batch);
     }
-    s.checkpoint_before = std::move(s.checkpoint);
+    // All batches stay: the master knows how many checkpoints are kept.
+    s.checkpoints_before.insert(s.checkpoints_before.begin(), std::move(s.checkpoint));
     s.checkpoint = ReadCheckpoint(in);
-    Forget(in.batch());
     return absl::OkStatus();
   }
 
@@ -186,8 +187,7 @@ v1::durable::Snapshot ToDurable(const JobRecord& record, const JobSnapshot& snap
   out.mutable_source_records()->insert(snapshot.source_records.begin(), snapshot.source_records.end());
   for (const PlannedBatch& planned : snapshot.pending) WritePlanned(planned, out.add_pending());
   if (snapshot.checkpoint.batch != 0) WriteCheckpoint(snapshot.checkpoint, out.mutable_checkpoint());
-  if (snapshot.checkpoint_before.batch != 0)
-    WriteCheckpoint(snapshot.checkpoint_before, out.mutable_checkpoint_before());
+  for (const Checkpoint& before : snapshot.checkpoints_before) WriteCheckpoint(before, out.add_checkpoints_before());
   for (const auto& [counter, value] : snapshot.counts) {
     auto* c = out.add_counts();
     c->set_operator_id(counter.first);

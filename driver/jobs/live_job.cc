@@ -7,6 +7,9 @@
 #include "common/status.h"
 
 namespace millrace {
+namespace {
+constexpr std::int64_t kSavepointWait = 300'000'000;
+}
 
 LiveJob::LiveJob(JobSeams seams, JobRecord record, JobPlan plan, JobLimits limits, const RecoveredJob* recovered,
                  const JobSnapshot* first)
@@ -39,6 +42,7 @@ void LiveJob::Handle(const JobEvent& event) {
   std::vector<JobAction> actions;
   master_.Step(seams_.loop.now_us(), event, &actions);
   for (JobAction& action : actions) Carry(action);
+  TellSavepoints();
   if (ended_) return;
   if (master_.state() != shown_state_) {
     shown_state_ = master_.state();
@@ -48,6 +52,43 @@ void LiveJob::Handle(const JobEvent& event) {
     output_.StateChanged(Status(0, false));
   }
   ArmTimer();
+}
+
+// ---- savepoints ----
+
+void LiveJob::Savepoint(std::function<void(absl::StatusOr<std::uint64_t>)> done) {
+  if (ended_) return done(FailedPrecondition("job ", record_.id, " has ended: its last checkpoint is what there is"));
+  if (!master_.plan().stateful()) return done(master_.committed());  // its positions are in the journal as they are
+  const std::uint64_t number = ++next_savepoint_;
+  savepoints_[number] = {master_.last_batch() + 1, std::move(done)};
+  seams_.loop.PostAt(seams_.loop.now_us() + kSavepointWait, [self = weak_from_this(), number] {
+    auto job = self.lock();
+    if (!job) return;
+    auto waiting = job->savepoints_.extract(number);
+    if (waiting.empty()) return;
+    const std::string notice = job->Notice();
+    waiting.mapped().done(Unavailable("no savepoint of job ", job->record_.id, " came about in ",
+                                      kSavepointWait / 1'000'000, " s", notice.empty() ? "" : ": ", notice));
+  });
+  Handle(SavepointRequested{});
+}
+
+void LiveJob::TellSavepoints() {
+  const std::uint64_t newest = master_.checkpointed();
+  for (auto it = savepoints_.begin(); it != savepoints_.end();) {
+    const bool there = newest >= it->second.from || (ended_ && newest == master_.last_batch());
+    if (!there && !ended_) {
+      ++it;
+      continue;
+    }
+    const auto done = std::move(it->second.done);
+    it = savepoints_.erase(it);
+    if (there) {
+      done(newest);
+    } else {
+      done(FailedPrecondition("job ", record_.id, " has ended before its state was saved"));
+    }
+  }
 }
 
 void LiveJob::ArmTimer() {
@@ -157,6 +198,13 @@ void LiveJob::Do(AppendPlanned& action) { JournalThen(ToDurable(action), PlanDur
 
 void LiveJob::Do(AppendCheckpoint& action) {
   JournalThen(ToDurable(action), CheckpointDurable{action.checkpoint.batch});
+}
+
+void LiveJob::Do(PassedOver& action) {
+  log::Error(
+      "damaged checkpoint passed over",
+      {{"job", record_.id}, {"checkpoint", action.checkpoint}, {"instead", action.instead}, {"error", action.why}});
+  Compact();
 }
 
 void LiveJob::Do(AppendCommitted& action) { Journal(ToDurable(action), nullptr, Durability::kLazy); }
@@ -321,10 +369,36 @@ void LiveJob::Compact() {
   if (!status.ok()) JournalBroke(status);
 }
 
+std::set<std::string> LiveJob::CheckpointFiles() const {
+  if (!ended_) return master_.checkpoints().Files();
+  std::set<std::string> names;
+  for (const auto& [task, chain] : master_.checkpoints().newest().chains) {
+    for (const StateFile& file : chain) names.insert(file.name);
+  }
+  return names;
+}
+
+std::uint64_t LiveJob::checkpoints_settled_through() const {
+  if (!journal_error_.empty()) return 0;  // another driver may find it alive
+  return ended_ ? UINT64_MAX : master_.checkpoints().settled_through();
+}
+
 // ---- status ----
 
+// Of a job that was stopped before all was done.
+std::string LiveJob::EndNotice() const {
+  if (ended_state_ != JobState::kStopped) return {};
+  if (master_.committed() < master_.last_batch()) {
+    return Concat("stopped before batches ", master_.committed() + 1, " to ", master_.last_batch(),
+                  " were committed; submit --from it goes on before them");
+  }
+  if (!master_.plan().stateful() || master_.checkpointed() == master_.last_batch()) return {};
+  return Concat("stopped before the state after batch ", master_.last_batch(),
+                " was saved; submit --from it goes on after batch ", master_.checkpointed());
+}
+
 std::string LiveJob::Notice() const {
-  if (ended_) return {};
+  if (ended_) return EndNotice();
   if (std::string problem = seams_.journal.problem(record_.id); !problem.empty()) return "journal: " + problem;
   if (std::string notice = master_.Notice(); !notice.empty()) return notice;
   for (const auto& [id, runner] : runners_) {
@@ -384,6 +458,7 @@ void LiveJob::FillBatches(std::uint32_t wanted, v1::JobStatus* out) const {
 
 void LiveJob::FillState(v1::JobStatus* out) const {
   out->set_checkpoint_batch(master_.checkpointed());
+  out->set_checkpoints_passed_over(master_.checkpoints_passed_over());
   for (const auto& [counter, value] : master_.counts()) {
     auto* c = out->add_counts();
     c->set_operator_id(counter.first);
@@ -393,12 +468,15 @@ void LiveJob::FillState(v1::JobStatus* out) const {
   }
   std::uint64_t memory = 0;
   std::uint64_t disk = 0;
+  std::uint64_t corrupt = 0;
   for (const auto& [id, runner] : runners_) {
     memory += runner.status.state_memory_bytes();
     disk += runner.status.state_disk_bytes();
+    corrupt += runner.status.corrupt_blocks();
   }
   out->set_state_memory_bytes(memory);
   out->set_state_disk_bytes(disk);
+  out->set_corrupt_blocks(corrupt);
 }
 
 void LiveJob::FillSources(v1::JobStatus* out) const {

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,12 +63,19 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   void RunnerMessage(const std::string& runner, const v1::RunnerMessage& message);
   void RunnerDisconnected(const std::string& runner, const RunnerPort* port);
   void RunnerExited(const v1::RunnerExited& exited);
+  // Saves the state after one of the next batches; `done` gets that batch when it is safe, Unavailable when that takes
+  // too long, FailedPrecondition when the job has ended.
+  void Savepoint(std::function<void(absl::StatusOr<std::uint64_t>)> done);
   void CheckSilence();
   void Compact();
 
   v1::JobStatus Status(std::uint32_t batches, bool with_plan) const;
   const JobRecord& record() const { return record_; }
   JobSnapshot Snapshot() const { return master_.Snapshot(); }
+  // Of the checkpoints that may be needed; of a job that has ended only the last, for another may go on from it.
+  std::set<std::string> CheckpointFiles() const;
+  // Other files of batches up to this one are needed by nobody.
+  std::uint64_t checkpoints_settled_through() const;
   bool ended() const { return ended_; }
   bool HasRunner(const std::string& runner) const { return runners_.contains(runner); }
   bool RunsOn(const std::string& executor) const;
@@ -90,6 +99,7 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   void JournalThen(const v1::durable::JournalRecord& record, JobEvent event);
   void Do(AppendPlanned& action);
   void Do(AppendCheckpoint& action);
+  void Do(PassedOver& action);
   void Do(AppendCommitted& action);
   void Do(EndJob& action);
   void Journal(const v1::durable::JournalRecord& record, JournalService::Done done, Durability durability);
@@ -98,8 +108,15 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   void Adopt(const std::string& executor, const std::string& runner);
   void LoseUnlessConnected(const std::string& runner, std::int64_t wait_us, const char* reason);
   void LoseRunner(const std::string& runner, std::string reason, std::optional<Crash> crash);
+  struct WaitingSavepoint {
+    std::uint64_t from = 0;
+    std::function<void(absl::StatusOr<std::uint64_t>)> done;
+  };
+
   void ArmTimer();
+  void TellSavepoints();
   std::string Notice() const;
+  std::string EndNotice() const;
   void FillBatches(std::uint32_t wanted, v1::JobStatus* out) const;
   void FillSources(v1::JobStatus* out) const;
   void FillState(v1::JobStatus* out) const;
@@ -118,6 +135,8 @@ class LiveJob : public std::enable_shared_from_this<LiveJob> {
   std::string ended_error_;
   JobState shown_state_ = JobState::kStarting;
   std::int64_t armed_for_ = 0;
+  std::map<std::uint64_t, WaitingSavepoint> savepoints_;  // by number
+  std::uint64_t next_savepoint_ = 0;
 };
 
 }  // namespace millrace

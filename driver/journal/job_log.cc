@@ -19,7 +19,11 @@ absl::Status WriteNew(RecordLogWriter& writer, std::span<const JournalEntry> ent
 }  // namespace
 
 JobLog::JobLog(std::string dir, std::uint64_t compact_bytes, JournalFence fence)
-    : dir_(std::move(dir)), compact_bytes_(compact_bytes), fence_(std::move(fence)), compact_at_(compact_bytes) {}
+    : dir_(std::move(dir)),
+      compact_bytes_(compact_bytes),
+      fence_(std::move(fence)),
+      mark_(PlannedMarkPath(JournalPath(dir_, fence_.epoch))),
+      compact_at_(compact_bytes) {}
 
 std::string JobLog::path() const { return JournalPath(dir_, fence_.epoch); }
 
@@ -32,6 +36,7 @@ absl::Status JobLog::Commit(std::span<const JournalEntry> entries) {
     if (absl::Status over = AskFence(); !over.ok()) status = std::move(over);
   }
   MR_RETURN_IF_ERROR(status);
+  for (const JournalEntry& entry : entries) mark_.Note(entry.planned);
   if (fence_.epoch > 0 && !std::exchange(alone_, true)) {
     if (const absl::Status removed = RemoveOlderJournals(dir_, fence_.epoch); !removed.ok())
       log::Warn("journals of older terms stay", {{"dir", dir_}, {"error", Message(removed)}});

@@ -4,8 +4,8 @@
 //
 // A group with a Snapshot in it goes to a new file (written beside the old one, synced, renamed), from the last
 // Snapshot on: what is before a Snapshot is contained in it. The very first file is made the same way, so a journal
-// never legitimately begins with a bad record. When the new file cannot be written the group is appended to the old
-// one, for a reader begins at the last Snapshot wherever it is.
+// never legitimately begins with a bad record. What has been planned is marked beside it (planned_mark.h). When the new
+// file cannot be written the group is appended to the old one, for a reader begins at the last Snapshot wherever it is.
 //
 // With a fence, a group counts only when the fence has been asked after the sync and has let it pass (term_claim.h).
 // The journals of older terms go when the first group of this one counts.
@@ -19,6 +19,7 @@
 
 #include "common/io/record_log.h"
 #include "common/status.h"
+#include "driver/journal/planned_mark.h"
 
 namespace millrace {
 
@@ -26,6 +27,7 @@ struct JournalEntry {
   std::string payload;  // empty: nothing to write, but `done` is to be told when its turn has come
   bool snapshot = false;
   std::function<void(absl::Status)> done;  // may be null
+  std::uint64_t planned = 0;               // the batch whose plan it is; 0: something else
 };
 
 // Of a term that can be over without its driver's knowing.
@@ -65,6 +67,7 @@ class JobLog {
   const std::string dir_;
   const std::uint64_t compact_bytes_;
   const JournalFence fence_;
+  PlannedMark mark_;
   std::uint64_t compact_at_;
   bool compaction_asked_ = false;
   bool begun_ = false;

@@ -82,7 +82,7 @@ absl::Status JournalService::Enqueue(const std::string& job_id, const JournalRec
     return InvalidArgument("journal record of job ", job_id, " has ", record.ByteSizeLong(),
                            " bytes, more than the limit of ", kMaxRecordBytes);
   }
-  JournalEntry entry{record.SerializeAsString(), record.has_snapshot(), std::move(done)};
+  JournalEntry entry{record.SerializeAsString(), record.has_snapshot(), std::move(done), record.planned().batch()};
   const std::uint64_t bytes = entry.payload.size() + kRecordHeaderBytes;
 
   std::lock_guard lock(mutex_);
@@ -102,7 +102,7 @@ absl::Status JournalService::AwaitDurable(const std::string& job_id, Done done) 
   std::lock_guard lock(mutex_);
   if (stopping_) return Unavailable("journal of job ", job_id, ": the driver stops");
   MR_ASSIGN_OR_RETURN(const std::shared_ptr<Job> job, Find(job_id));
-  job->queue.push_back({"", false, std::move(done)});
+  job->queue.push_back({"", false, std::move(done), 0});
   job->queued_bytes += kRecordHeaderBytes;
   Wake(*job, Clock::now());
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include "common/io/file.h"
 #include "common/io/record_log.h"
 #include "common/log.h"
+#include "driver/journal/planned_mark.h"
 
 namespace millrace {
 namespace {
@@ -42,6 +43,19 @@ absl::StatusOr<std::vector<std::uint64_t>> Epochs(const std::string& dir) {
   return epochs;
 }
 
+// A plan that was durable has been acted upon.
+absl::Status CheckEnd(const std::string& path, const std::vector<JournalRecord>& records) {
+  const std::optional<std::uint64_t> promised = ReadPlannedMark(PlannedMarkPath(path));
+  std::uint64_t last = 0;
+  for (const JournalRecord& record : records)
+    last = std::max({last, record.snapshot().last_batch(), record.planned().batch()});
+  if (!promised || *promised <= last) return absl::OkStatus();
+  return DataLoss("journal ", path, " has lost its end: batches up to ", *promised,
+                  " were planned in it, and it ends with batch ", last, "; restore the file from a copy. Removing ",
+                  PlannedMarkPath(path), " lets the job go on after batch ", last,
+                  ", and what came out of the lost batches is then wrong");
+}
+
 }  // namespace
 
 std::string JournalPath(const std::string& dir, std::uint64_t epoch) {
@@ -72,7 +86,16 @@ absl::StatusOr<std::vector<JournalRecord>> ReadJob(const std::string& dir) {
   }
   if (records.empty()) return Damaged(path, "holds no whole record");
   if (!records.front().has_snapshot()) return Damaged(path, "does not begin with a Snapshot");
+  MR_RETURN_IF_ERROR(CheckEnd(path, records));
   return records;
+}
+
+absl::StatusOr<v1::durable::Snapshot> ReadBeginning(const std::string& dir) {
+  MR_ASSIGN_OR_RETURN(const auto newest, NewestJournal(dir));
+  MR_ASSIGN_OR_RETURN(const std::string first, ReadFirstRecord(JournalPath(dir, newest.value_or(0))));
+  JournalRecord record;
+  if (!record.ParseFromString(first) || !record.has_snapshot()) return DataLoss("no Snapshot");
+  return record.snapshot();
 }
 
 absl::StatusOr<std::vector<std::string>> ListJobs(const std::string& root) {
@@ -92,7 +115,9 @@ absl::StatusOr<std::vector<std::string>> ListJobs(const std::string& root) {
 absl::Status RemoveOlderJournals(const std::string& dir, std::uint64_t epoch) {
   MR_ASSIGN_OR_RETURN(const auto epochs, Epochs(dir));
   for (const std::uint64_t older : epochs) {
-    if (older < epoch) MR_RETURN_IF_ERROR(RemoveFile(JournalPath(dir, older)));
+    if (older >= epoch) continue;
+    MR_RETURN_IF_ERROR(RemoveFile(JournalPath(dir, older)));
+    MR_RETURN_IF_ERROR(RemoveFile(PlannedMarkPath(JournalPath(dir, older))));
   }
   return absl::OkStatus();
 }

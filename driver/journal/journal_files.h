@@ -17,9 +17,12 @@
 namespace millrace {
 
 // All that counts: a Snapshot first, then what came after it. A torn tail, which was never acknowledged, is left out.
-// NotFound when the directory has no journal; DataLoss when the file is damaged, is empty, has no Snapshot, or holds a
-// record of unknown form.
+// NotFound when the directory has no journal; DataLoss when the file is damaged, is empty, has no Snapshot, holds a
+// record of unknown form, or ends before the newest plan that was durable.
 absl::StatusOr<std::vector<v1::durable::JournalRecord>> ReadJob(const std::string& dir);
+
+// The beginning of a journal, whatever is wrong with the rest: to say what job it was.
+absl::StatusOr<v1::durable::Snapshot> ReadBeginning(const std::string& dir);
 
 // Names of the directories in `root` that hold a journal, sorted. Empty when there is no `root`.
 absl::StatusOr<std::vector<std::string>> ListJobs(const std::string& root);

@@ -55,6 +55,8 @@ void HandleExecutorMessage(Driver& driver, ExecutorSession& session, const v1::E
       }
       return driver.SendToExecutor(session.id, std::move(reply));
     }
+    case v1::ExecutorMessage::kSwept:
+      return driver.CheckpointsSwept(session.id, message.swept());
     case v1::ExecutorMessage::kRunnerExited:
       if (auto job = driver.JobById(message.runner_exited().job_id())) job->RunnerExited(message.runner_exited());
       return;
@@ -69,6 +71,8 @@ void HandleExecutorMessage(Driver& driver, ExecutorSession& session, const v1::E
         }
       }
       return;
+    case v1::ExecutorMessage::kLeaving:
+      return driver.ExecutorLeaves(session.id);
     case v1::ExecutorMessage::kRegister:
     case v1::ExecutorMessage::MESSAGE_NOT_SET:
       return;

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint32_t kDefaultBatches = 20;
 constexpr std::uint32_t kMostBatches = 1000;
 constexpr std::size_t kFollowerQueue = 10'000;
+constexpr std::uint64_t kLongestStop = 24 * 3'600'000'000ULL;
 
 absl::Status CheckClient(const grpc::CallbackServerContext& context, const Driver& driver, std::string_view method) {
   const absl::Status allowed = RequireRole(context, driver.identity(), {"client"}, Concat("Control/", method));
@@ -75,10 +76,30 @@ grpc::ServerUnaryReactor* ControlService::StopJob(grpc::CallbackServerContext* c
   return Answer(context, "StopJob", [this, request, response]() -> absl::Status {
     MR_ASSIGN_OR_RETURN(const auto job, driver_.FindJob(request->job()));
     if (job->ended()) return FailedPrecondition("job ", job->record().id, " has ended already");
-    job->Handle(StopRequested{request->now()});
+    job->Handle(StopRequested{request->now(), request->drain(),
+                              static_cast<std::int64_t>(std::min(request->wait_us(), kLongestStop))});
     *response->mutable_job() = job->Status(1, false);
     return absl::OkStatus();
   });
+}
+
+grpc::ServerUnaryReactor* ControlService::Savepoint(grpc::CallbackServerContext* context,
+                                                    const v1::SavepointRequest* request,
+                                                    v1::SavepointResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  if (const absl::Status allowed = CheckClient(*context, driver_, "Savepoint"); !allowed.ok()) {
+    reactor->Finish(ToGrpc(allowed));
+    return reactor;
+  }
+  driver_.loop().Post([this, reactor, request, response] {
+    const auto job = driver_.FindJob(request->job());
+    if (!job.ok()) return reactor->Finish(ToGrpc(job.status()));
+    (*job)->Savepoint([reactor, response](const absl::StatusOr<std::uint64_t>& batch) {
+      if (batch.ok()) response->set_batch(*batch);
+      reactor->Finish(ToGrpc(batch.status()));
+    });
+  });
+  return reactor;
 }
 
 grpc::ServerWriteReactor<v1::JobEvent>* ControlService::FollowJob(grpc::CallbackServerContext* context,
@@ -136,7 +157,8 @@ grpc::ServerUnaryReactor* ControlService::Rows(grpc::CallbackServerContext* cont
                                                v1::RowsResponse* response) {
   return Answer(context, "Rows", [this, request, response]() -> absl::Status {
     MR_ASSIGN_OR_RETURN(const auto job, driver_.FindJob(request->job()));
-    const std::int64_t until = request->until_us() == 0 ? std::numeric_limits<std::int64_t>::max() : request->until_us();
+    const std::int64_t until =
+        request->until_us() == 0 ? std::numeric_limits<std::int64_t>::max() : request->until_us();
     *response = job->output().Rows(request->since_us(), until);
     return absl::OkStatus();
   });

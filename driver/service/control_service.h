@@ -20,6 +20,8 @@ class ControlService final : public v1::Control::CallbackService {
                                    v1::JobStatus* response) override;
   grpc::ServerUnaryReactor* StopJob(grpc::CallbackServerContext* context, const v1::StopJobRequest* request,
                                     v1::StopJobResponse* response) override;
+  grpc::ServerUnaryReactor* Savepoint(grpc::CallbackServerContext* context, const v1::SavepointRequest* request,
+                                      v1::SavepointResponse* response) override;
   grpc::ServerWriteReactor<v1::JobEvent>* FollowJob(grpc::CallbackServerContext* context,
                                                     const v1::FollowJobRequest* request) override;
   grpc::ServerWriteReactor<v1::LogLine>* Logs(grpc::CallbackServerContext* context,

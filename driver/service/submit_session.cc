@@ -105,7 +105,7 @@ void SubmitSession::PlanAndStart() {
                         header_->from(),
                         header_->submission()};
   driver_.Submit(
-      std::move(submission), [self = shared_from_this()] { self->Progress("planned", ""); },
+      std::move(submission), [self = shared_from_this()](const std::string& note) { self->Progress("planned", note); },
       [self = shared_from_this()](absl::StatusOr<std::shared_ptr<LiveJob>> job) {
         const auto stream = self->stream_.lock();
         if (!job.ok()) return self->Fail(job.status());

@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kReconnectWait = 100'000;
 constexpr std::int64_t kTellAgain = 10 * kSecond;
+constexpr std::int64_t kLastWords = 50'000;  // for what is on its way to the driver
 constexpr std::int64_t kTermToKill = 2 * kSecond;
 constexpr std::int64_t kPlanLimit = 30 * kSecond;
 constexpr int kLogLinesPerSecond = 1000;
@@ -47,7 +48,14 @@ Agent::Agent(ExecutorOptions options, DriverAddresses drivers, TlsIdentity ident
     : options_(std::move(options)),
       identity_(std::move(identity)),
       driver_(std::move(drivers), identity_),
-      libraries_(loop_, std::move(store), [this] { return driver_.channel(); }) {}
+      libraries_(loop_, std::move(store), [this] { return driver_.channel(); }),
+      sweeper_(options_.checkpoints, [this](v1::CheckpointsSwept swept) {
+        loop_.Post([this, swept = std::move(swept)]() mutable {
+          v1::ExecutorMessage message;
+          *message.mutable_swept() = std::move(swept);
+          Send(std::move(message));
+        });
+      }) {}
 
 void Agent::KillChildren() {
   runners_.clear();
@@ -67,6 +75,32 @@ void Agent::Run() {
 }
 
 void Agent::Stop() { loop_.Stop(); }
+
+void Agent::Leave() {
+  loop_.Post([this] {
+    if (!registered_ || options_.drain_us == 0) return Stop();
+    leaving_ = true;
+    TellLeaving();
+    log::Info("leaving", {{"runners", runners_.size()}, {"at_most_s", options_.drain_us / kSecond}});
+    loop_.PostAt(loop_.now_us() + options_.drain_us, [this] {
+      log::Warn("left before all its work was elsewhere", {{"runners", runners_.size()}});
+      Stop();
+    });
+    MaybeLeft();
+  });
+}
+
+void Agent::TellLeaving() {
+  v1::ExecutorMessage message;
+  message.mutable_leaving();
+  Send(std::move(message));
+}
+
+void Agent::MaybeLeft() {
+  if (!leaving_ || !runners_.empty()) return;
+  log::Info("left", {{"executor", identity_.name.id}});
+  loop_.PostAt(loop_.now_us() + kLastWords, [this] { Stop(); });
+}
 
 // ---- the driver's stream ----
 
@@ -136,6 +170,7 @@ void Agent::Handle(const v1::ExecutorCommand& command) {
   switch (command.command_case()) {
     case v1::ExecutorCommand::kRegistered:
       registered_ = true;
+      if (leaving_) TellLeaving();
       told_unreachable_us_ = 0;
       log::Info("registered", {{"driver", driver_.target()}, {"epoch", epoch_}});
       return;
@@ -147,6 +182,8 @@ void Agent::Handle(const v1::ExecutorCommand& command) {
       return StopRunner(command.stop().runner_id());
     case v1::ExecutorCommand::kCertificate:
       return CertificateArrived(command.certificate());
+    case v1::ExecutorCommand::kSweep:
+      return sweeper_.Sweep(command.sweep());
     case v1::ExecutorCommand::COMMAND_NOT_SET:
       return;
   }
@@ -286,12 +323,12 @@ v1::RunnerBootstrap Agent::Bootstrap(const v1::StartRunner& start) const {
   bootstrap.set_slots(options_.slots);
   bootstrap.set_memory_bytes(options_.memory_bytes);
   bootstrap.set_data_dir(Concat(options_.data_dir, "/runners/", start.job_id(), "/", start.runner_id()));
-  bootstrap.set_checkpoint_dir(options_.checkpoint_dir);
-  v1::S3Access* s3 = bootstrap.mutable_s3();
-  s3->set_endpoint(options_.s3.endpoint);
-  s3->set_region(options_.s3.region);
-  s3->set_credentials_file(options_.s3.credentials_file);
-  s3->set_ca_file(options_.s3.ca_file);
+  bootstrap.set_checkpoint_dir(options_.checkpoints.place);
+  const S3Options& s3 = options_.checkpoints.s3;
+  bootstrap.mutable_s3()->set_endpoint(s3.endpoint);
+  bootstrap.mutable_s3()->set_region(s3.region);
+  bootstrap.mutable_s3()->set_credentials_file(s3.credentials_file);
+  bootstrap.mutable_s3()->set_ca_file(s3.http.ca_file);
   bootstrap.set_log_level(options_.log.level);
   bootstrap.set_log_format(options_.log.format);
   return bootstrap;
@@ -381,6 +418,7 @@ void Agent::RunnerExited(const std::string& runner_id, ChildExit exit) {
   std::filesystem::remove_all(Concat(options_.data_dir, "/runners/", runner.start.job_id(), "/", runner_id), ignored);
   runners_.erase(it);
   Send(std::move(message));
+  MaybeLeft();
 }
 
 void Agent::FailRunner(const std::string& runner_id, const absl::Status& why) {
@@ -395,6 +433,7 @@ void Agent::FailRunner(const std::string& runner_id, const absl::Status& why) {
   if (it->second.crash != nullptr) UnmapCrashPage(it->second.crash);
   runners_.erase(it);
   Send(std::move(message));
+  MaybeLeft();
 }
 
 void Agent::StopRunner(const std::string& runner_id) {
@@ -403,7 +442,7 @@ void Agent::StopRunner(const std::string& runner_id) {
   it->second.stop_requested = true;
   if (!it->second.process) {
     runners_.erase(it);
-    return;
+    return MaybeLeft();
   }
   it->second.process->Kill(SIGTERM);
   loop_.PostAt(loop_.now_us() + kTermToKill, [this, runner_id] {

@@ -12,6 +12,7 @@
 #include "common/net/driver_channel.h"
 #include "common/net/stream.h"
 #include "common/net/tls.h"
+#include "executor/agent/checkpoint_sweeper.h"
 #include "executor/agent/child_process.h"
 #include "executor/agent/crash_page.h"
 #include "executor/agent/library_cache.h"
@@ -24,8 +25,11 @@ namespace millrace {
 class Agent {
  public:
   static absl::StatusOr<std::unique_ptr<Agent>> Start(ExecutorOptions options);
-  void Run();  // until Stop, from any thread
-  void Stop();
+  void Run();   // until Stop, or a Leave that is done
+  void Stop();  // any thread
+  // Tells the driver, which moves partitions away and stops the runners; then, or when the time is over, it stops. At
+  // once when the driver cannot be reached. Any thread.
+  void Leave();
   // After Run: ends every runner and planner and waits for them.
   void KillChildren();
 
@@ -51,6 +55,8 @@ class Agent {
   void Disconnected(const grpc::Status& status);
   void EverySecond();
   void Send(v1::ExecutorMessage message);
+  void TellLeaving();
+  void MaybeLeft();
   void Handle(const v1::ExecutorCommand& command);
 
   void Plan(const v1::PlanRequest& request);
@@ -73,8 +79,10 @@ class Agent {
   EventLoop loop_;
   DriverChannel driver_;
   LibraryCache libraries_;
+  CheckpointSweeper sweeper_;
   std::shared_ptr<DriverStream> stream_;
   bool registered_ = false;
+  bool leaving_ = false;
   std::int64_t told_unreachable_us_ = 0;
   std::uint64_t epoch_ = 0;
   std::uint64_t heartbeat_ = 0;

@@ -51,6 +51,12 @@ constexpr OptionSpec kOptions[] = {
      .default_text = "256MiB",
      .doc = "Budget of each runner for blocks in memory, and for state in RocksDB.",
      .min = 1 << 20},
+    {.key = "executor.drain",
+     .type = OptionType::kDuration,
+     .default_text = "30s",
+     .doc = "How long it may take, after SIGTERM, until its runners' work is elsewhere; 0: ends at once.",
+     .min = 0,
+     .max = 3'600'000'000},
     {.key = "executor.runner", .default_text = "", .doc = "Path of millrace-runner; empty: beside this program."},
     {.key = "tls.ca", .default_text = "/etc/millrace/pki/ca.crt", .doc = "PEM of the cluster's CA."},
     {.key = "tls.cert",
@@ -68,18 +74,14 @@ std::string BesideThisProgram(std::string_view name) {
 }
 
 // What would otherwise be found when the first job with state begins.
-absl::Status CheckCheckpointPlace(const ExecutorOptions& options) {
-  if (!IsS3Url(options.checkpoint_dir)) return absl::OkStatus();
-  if (auto url = ParseS3Url(options.checkpoint_dir); !url.ok())
-    return Annotate(url.status(), "executor.checkpoint_dir");
-  S3Options s3;
-  s3.endpoint = options.s3.endpoint;
-  s3.region = options.s3.region;
-  s3.credentials_file = options.s3.credentials_file;
-  if (auto client = S3Client::Make(s3); !client.ok())
-    return Annotate(client.status(), "executor.checkpoint_dir is ", options.checkpoint_dir, ", see executor.s3");
-  if (options.s3.endpoint.starts_with("http://") && !IsLoopbackEndpoint(options.s3.endpoint))
-    log::Warn("checkpoints go over the network without TLS", {{"endpoint", options.s3.endpoint}});
+absl::Status CheckPlace(const CheckpointPlace& checkpoints) {
+  if (!IsS3Url(checkpoints.place)) return absl::OkStatus();
+  if (auto url = ParseS3Url(checkpoints.place); !url.ok()) return Annotate(url.status(), "executor.checkpoint_dir");
+  if (auto client = S3Client::Make(checkpoints.s3); !client.ok())
+    return Annotate(client.status(), "executor.checkpoint_dir is ", checkpoints.place, ", see executor.s3");
+  const std::string& endpoint = checkpoints.s3.endpoint;
+  if (endpoint.starts_with("http://") && !IsLoopbackEndpoint(endpoint))
+    log::Warn("checkpoints go over the network without TLS", {{"endpoint", endpoint}});
   return absl::OkStatus();
 }
 
@@ -96,14 +98,18 @@ absl::StatusOr<ExecutorOptions> ReadExecutorOptions(const std::string& file, con
     return Annotate(drivers.status(), "executor.driver");
   options.host = config.String("executor.host");
   options.data_dir = config.String("executor.data_dir");
-  options.checkpoint_dir = config.String("executor.checkpoint_dir");
-  if (options.checkpoint_dir.empty()) options.checkpoint_dir = options.data_dir + "/checkpoints";
-  options.s3 = {config.String("executor.s3.endpoint"), config.String("executor.s3.region"),
-                config.String("executor.s3.credentials_file"), config.String("executor.s3.ca")};
-  MR_RETURN_IF_ERROR(CheckCheckpointPlace(options));
+  CheckpointPlace& checkpoints = options.checkpoints;
+  checkpoints.place = config.String("executor.checkpoint_dir");
+  if (checkpoints.place.empty()) checkpoints.place = options.data_dir + "/checkpoints";
+  checkpoints.s3.endpoint = config.String("executor.s3.endpoint");
+  checkpoints.s3.region = config.String("executor.s3.region");
+  checkpoints.s3.credentials_file = config.String("executor.s3.credentials_file");
+  checkpoints.s3.http.ca_file = config.String("executor.s3.ca");
+  MR_RETURN_IF_ERROR(CheckPlace(checkpoints));
   const auto slots = static_cast<std::uint32_t>(config.Integer("executor.slots"));
   options.slots = slots == 0 ? std::max(1U, std::thread::hardware_concurrency()) : slots;
   options.memory_bytes = config.SizeBytes("executor.memory");
+  options.drain_us = config.DurationUs("executor.drain");
   const std::string& runner = config.String("executor.runner");
   options.runner = runner.empty() ? BesideThisProgram("millrace-runner") : runner;
   options.tls = {config.String("tls.ca"), config.String("tls.cert"), config.String("tls.key")};

@@ -10,6 +10,7 @@
 #include "common/config/config.h"
 #include "common/log.h"
 #include "common/net/tls.h"
+#include "executor/state/open_checkpoint_store.h"
 
 namespace millrace {
 
@@ -17,13 +18,11 @@ struct ExecutorOptions {
   std::string driver;  // HOST:PORT, or several with commas between
   std::string host;    // under which peers reach this machine's runners
   std::string data_dir;
-  std::string checkpoint_dir;  // shared by all executors: a folder, or s3://bucket/prefix
-  struct S3 {
-    std::string endpoint, region, credentials_file, ca_file;
-  } s3;
+  CheckpointPlace checkpoints;  // shared by all executors
   std::uint32_t slots = 0;
   std::uint64_t memory_bytes = 0;
   std::string runner;  // path of millrace-runner
+  std::int64_t drain_us = 30'000'000;
   TlsFiles tls;
   LogOptions log;
 };

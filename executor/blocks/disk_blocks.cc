@@ -7,6 +7,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <system_error>
@@ -99,6 +100,7 @@ struct DiskBlocks::Database {
 
   const std::string path;
   std::unique_ptr<rocksdb::DB> db;
+  std::uint64_t newest_batch = 0;  // that was written
 };
 
 DiskBlocks::DiskBlocks(std::string dir) : dir_(std::move(dir)), leftovers_(RemoveLeftovers(dir_)) {}
@@ -128,7 +130,29 @@ absl::Status DiskBlocks::Open() {
   return absl::OkStatus();
 }
 
+std::vector<std::shared_ptr<DiskBlocks::Database>> DiskBlocks::databases() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Database>> all(retired_.rbegin(), retired_.rend());
+  if (database_) all.insert(all.begin(), database_);
+  return all;
+}
+
+void DiskBlocks::Retire() {
+  std::lock_guard lock(mutex_);
+  if (database_) retired_.push_back(std::move(database_));
+  database_.reset();
+  failed_ = false;
+}
+
 absl::Status DiskBlocks::Write(std::span<const std::shared_ptr<const Block>> blocks) {
+  const absl::Status status = TryWrite(blocks);
+  if (!absl::IsDataLoss(status)) return status;
+  log::Warn("spilled blocks are damaged, new ones go elsewhere", {{"dir", dir_}, {"error", Message(status)}});
+  Retire();
+  return TryWrite(blocks);
+}
+
+absl::Status DiskBlocks::TryWrite(std::span<const std::shared_ptr<const Block>> blocks) {
   MR_RETURN_IF_ERROR(Open());
   const auto database = this->database();
   if (failed_) {
@@ -138,6 +162,7 @@ absl::Status DiskBlocks::Write(std::span<const std::shared_ptr<const Block>> blo
     if (!status.IsBusy()) MR_RETURN_IF_ERROR(FromRocks(status, "cannot write to spill directory", dir_));
   }
   failed_ = true;
+  for (const auto& block : blocks) database->newest_batch = std::max(database->newest_batch, block->key.batch);
   rocksdb::WriteBatch batch;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     batch.Put(EncodeId(blocks[i]->id()), ToStored(*blocks[i]).SerializeAsString());
@@ -150,12 +175,20 @@ absl::Status DiskBlocks::Write(std::span<const std::shared_ptr<const Block>> blo
   return absl::OkStatus();
 }
 
+// The newest that has it: a block that was damaged in an older one may have been made again.
 absl::StatusOr<std::shared_ptr<const Block>> DiskBlocks::Read(const BlockId& id) const {
-  const auto database = this->database();
-  if (!database) return NotFound("block ", ToString(id), " is not on disk");
+  absl::StatusOr<std::shared_ptr<const Block>> read = NotFound("block ", ToString(id), " is not on disk");
+  for (const auto& database : databases()) {
+    read = ReadFrom(*database, id);
+    if (!absl::IsNotFound(read.status())) break;
+  }
+  return read;
+}
+
+absl::StatusOr<std::shared_ptr<const Block>> DiskBlocks::ReadFrom(const Database& database, const BlockId& id) const {
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
-      database->db->Get(rocksdb::ReadOptions(), database->db->DefaultColumnFamily(), EncodeId(id), &value);
+      database.db->Get(rocksdb::ReadOptions(), database.db->DefaultColumnFamily(), EncodeId(id), &value);
   MR_RETURN_IF_ERROR(FromRocks(status, Concat("cannot read block ", ToString(id), " from"), dir_));
   v1::durable::StoredBlock stored;
   if (value.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
@@ -168,6 +201,15 @@ absl::StatusOr<std::shared_ptr<const Block>> DiskBlocks::Read(const BlockId& id)
 }
 
 absl::Status DiskBlocks::DropThrough(std::uint64_t batch) {
+  std::vector<std::shared_ptr<Database>> over;  // deleted when no lock is held
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(retired_, [&](const std::shared_ptr<Database>& old) {
+      if (old->newest_batch > batch) return false;
+      over.push_back(old);
+      return true;
+    });
+  }
   const auto database = this->database();
   if (!database) return absl::OkStatus();
   const bool all = batch == std::numeric_limits<std::uint64_t>::max();
@@ -184,26 +226,33 @@ absl::Status DiskBlocks::DropThrough(std::uint64_t batch) {
 
 void DiskBlocks::Wipe() {
   std::shared_ptr<Database> old;
+  std::vector<std::shared_ptr<Database>> older;
   std::lock_guard lock(mutex_);
   old.swap(database_);
+  older.swap(retired_);
   failed_ = false;
 }
 
 std::uint64_t DiskBlocks::disk_bytes() const {
-  const auto database = this->database();
-  std::uint64_t bytes = 0;
-  if (database) database->db->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
-  return bytes;
+  std::uint64_t all = 0;
+  for (const auto& database : databases()) {
+    std::uint64_t bytes = 0;
+    database->db->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &bytes);
+    all += bytes;
+  }
+  return all;
 }
 
 std::uint64_t DiskBlocks::memory_bytes() const {
-  const auto database = this->database();
-  if (!database) return 0;
-  std::uint64_t buffers = 0;
-  std::uint64_t tables = 0;
-  database->db->GetIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &buffers);
-  database->db->GetIntProperty(rocksdb::DB::Properties::kEstimateTableReadersMem, &tables);
-  return buffers + tables;
+  std::uint64_t all = 0;
+  for (const auto& database : databases()) {
+    std::uint64_t buffers = 0;
+    std::uint64_t tables = 0;
+    database->db->GetIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &buffers);
+    database->db->GetIntProperty(rocksdb::DB::Properties::kEstimateTableReadersMem, &tables);
+    all += buffers + tables;
+  }
+  return all;
 }
 
 }  // namespace millrace

@@ -3,7 +3,9 @@
 // wanted any more it is deleted whole.
 //
 // Read may be called by many threads at any time; the other calls by one at a time (the block store's disk lock). A
-// full disk is an error of Write; the next Write tries to bring the database back to life first.
+// full disk is an error of Write; the next Write tries to bring the database back to life first. A database that has
+// met damage in its files takes no more writes: it is kept to read what is left of it, until its batches are dropped,
+// and a new one is begun.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +13,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/block/block.h"
 #include "common/status.h"
@@ -43,14 +46,19 @@ class DiskBlocks {
  private:
   struct Database;
   absl::Status Open();
+  absl::Status TryWrite(std::span<const std::shared_ptr<const Block>> blocks);
+  void Retire();
+  absl::StatusOr<std::shared_ptr<const Block>> ReadFrom(const Database& database, const BlockId& id) const;
   std::shared_ptr<Database> database() const;
+  std::vector<std::shared_ptr<Database>> databases() const;  // newest first
 
   const std::string dir_;
   absl::Status leftovers_;
   std::uint64_t generation_ = 0;
   bool failed_ = false;  // the last Write failed: Resume before the next
   mutable std::mutex mutex_;
-  std::shared_ptr<Database> database_;  // guarded by mutex_; readers hold it while they read
+  std::shared_ptr<Database> database_;              // guarded by mutex_; readers hold it while they read
+  std::vector<std::shared_ptr<Database>> retired_;  // guarded by mutex_; read only, oldest first
 };
 
 }  // namespace millrace

@@ -138,7 +138,7 @@ class GeneratorSource : public Source {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Source>> MakeGeneratorSource(const engine::OperatorDescription& description,
-                                                            const std::string& /*job_id*/) {
+                                                            const SourceEnvironment& /*environment*/) {
   OptionReader reader("source", description, kNames);
   MR_RETURN_IF_ERROR(reader.CheckNames());
   GeneratorOptions options;

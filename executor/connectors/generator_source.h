@@ -14,6 +14,6 @@
 namespace millrace {
 
 absl::StatusOr<std::unique_ptr<Source>> MakeGeneratorSource(const engine::OperatorDescription& description,
-                                                            const std::string& job_id);
+                                                            const SourceEnvironment& environment);
 
 }  // namespace millrace

@@ -12,12 +12,10 @@
 #include <utility>
 
 #include "common/status.h"
-#include "executor/connectors/options.h"
+#include "executor/connectors/files/batch_name.h"
 
 namespace millrace {
 namespace {
-
-constexpr std::size_t kWriteBytes = 256 * 1024;
 
 class Descriptor {
  public:
@@ -42,17 +40,11 @@ int WriteAll(int fd, std::string_view bytes) {
   return 0;
 }
 
-// The errno of writing and syncing all rows, 0 when they are safe.
-int WriteRows(Descriptor& file, std::span<const engine::SinkRow> rows) {
-  std::string buffer;
-  for (const engine::SinkRow& row : rows) {
-    if (row.has_key) buffer.append(row.key).push_back('\t');
-    buffer.append(row.value).push_back('\n');
-    if (buffer.size() < kWriteBytes) continue;
-    if (const int error = WriteAll(file.get(), buffer); error != 0) return error;
-    buffer.clear();
+// The errno of writing and syncing the text, 0 when it is safe.
+int WriteText(Descriptor& file, RowText text) {
+  for (std::string piece; text.Next(piece);) {
+    if (const int error = WriteAll(file.get(), piece); error != 0) return error;
   }
-  if (const int error = WriteAll(file.get(), buffer); error != 0) return error;
   if (fsync(file.get()) != 0) return errno;
   return file.Close() == 0 ? 0 : errno;  // some file systems tell a full disk only here
 }
@@ -86,7 +78,8 @@ absl::Status OutputDirectory::SyncDirectory(const std::string& path) const {
   return absl::OkStatus();
 }
 
-absl::Status OutputDirectory::Claim(std::string_view sink, std::string_view job_id) const {
+absl::Status OutputDirectory::Claim(std::string_view sink, std::string_view job_id) {
+  MR_RETURN_IF_ERROR(Create());
   const std::string owner = Staged(Concat(sink, ".job"));
   // Two attempts: between our look and our write another partition of the same job may have claimed it.
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -112,31 +105,24 @@ absl::Status OutputDirectory::Claim(std::string_view sink, std::string_view job_
   return Unavailable("directory '", path_, "': '", owner, "' comes and goes; another program works on it");
 }
 
-absl::StatusOr<std::uint64_t> OutputDirectory::HighestBatch(std::string_view prefix, std::string_view suffix) const {
+absl::StatusOr<std::uint64_t> OutputDirectory::HighestBatch(std::string_view prefix, std::string_view suffix) {
   std::uint64_t highest = 0;
   std::error_code error;
   std::filesystem::directory_iterator entries(path_, error);
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    const std::string name = entries->path().filename().string();
-    std::uint64_t batch = 0;
-    if (name.size() < prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix)) continue;
-    const std::string_view digits =
-        std::string_view(name).substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-    if (digits.size() >= 12 && ParseNumber(digits, batch)) highest = std::max(highest, batch);
-  }
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error))
+    highest = std::max(highest, BatchOf(entries->path().filename().string(), prefix, suffix));
   if (error) return ErrnoStatus(error.value(), Concat("listing output directory '", path_, "'"));
   return highest;
 }
 
-absl::Status OutputDirectory::RemoveStaged(std::string_view prefix) const {
+absl::Status OutputDirectory::RemoveStaged(std::string_view prefix) {
+  staged_.clear();
   std::error_code error;
   std::filesystem::directory_iterator entries(staging_, error);
   for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
     const std::string name = entries->path().filename().string();
     // The digits tell "a-1-2-" + batch from the files of a sink that is called "a-1".
-    if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
-    if (std::string_view(name).substr(prefix.size(), 12).find_first_not_of("0123456789") != std::string_view::npos)
-      continue;
+    if (!BeginsWithBatch(name, prefix) || !name.ends_with(".tmp")) continue;
     if (unlink(entries->path().c_str()) != 0 && errno != ENOENT) {
       return ErrnoStatus(errno, Concat("removing '", entries->path().string(), "'"));
     }
@@ -145,18 +131,25 @@ absl::Status OutputDirectory::RemoveStaged(std::string_view prefix) const {
   return absl::OkStatus();
 }
 
-absl::Status OutputDirectory::WriteStaged(const std::string& name, std::span<const engine::SinkRow> rows) const {
-  const std::string path = Staged(name);
+absl::Status OutputDirectory::Stage(const std::string& name, const std::string& owner, RowText text) {
+  staged_.clear();
+  // With the owner in the name two owners never write into one file.
+  const std::string path = Staged(Concat(name, ".", owner, ".tmp"));
   Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  const int failed = file.get() < 0 ? errno : WriteRows(file, rows);
-  if (failed == 0) return absl::OkStatus();
+  const int failed = file.get() < 0 ? errno : WriteText(file, std::move(text));
+  if (failed == 0) {
+    staged_ = path;
+    name_ = name;
+    return absl::OkStatus();
+  }
   unlink(path.c_str());
   return ErrnoStatus(failed, Concat("writing '", path, "'"));
 }
 
-absl::Status OutputDirectory::Publish(const std::string& staged, const std::string& name) const {
-  const std::string from = Staged(staged);
-  const std::string to = Concat(path_, "/", name);
+absl::Status OutputDirectory::Publish() {
+  MR_CHECK(!staged_.empty());
+  const std::string from = std::exchange(staged_, {});
+  const std::string to = Concat(path_, "/", name_);
   if (const int failed = RenameNew(from, to); failed == EEXIST) {
     unlink(from.c_str());
   } else if (failed == ENOENT) {

@@ -3,13 +3,22 @@
 #include <vector>
 
 #include "common/nearest.h"
+#include "executor/connectors/cassandra/cassandra_lookup.h"
+#include "executor/connectors/cassandra/cassandra_sink.h"
+#include "executor/connectors/custom/custom_receiver.h"
+#include "executor/connectors/custom/custom_sink.h"
+#include "executor/connectors/custom/custom_source.h"
 #include "executor/connectors/files_sink.h"
+#include "executor/connectors/flume/flume_source.h"
 #include "executor/connectors/generator_source.h"
 #include "executor/connectors/kafka/kafka_sink.h"
 #include "executor/connectors/kafka/kafka_source.h"
+#include "executor/connectors/lookup.h"
 #include "executor/connectors/options.h"
+#include "executor/connectors/rabbitmq/rabbitmq_sink.h"
+#include "executor/connectors/rabbitmq/rabbitmq_source.h"
 #include "executor/connectors/sink.h"
-#include "executor/connectors/socket_source.h"
+#include "executor/connectors/socket/socket_source.h"
 #include "executor/connectors/source.h"
 #include "executor/connectors/text_files_source.h"
 
@@ -18,23 +27,35 @@ namespace {
 
 struct SourceMaker {
   std::string_view name;
-  absl::StatusOr<std::unique_ptr<Source>> (*make)(const engine::OperatorDescription&, const std::string& job_id);
+  absl::StatusOr<std::unique_ptr<Source>> (*make)(const engine::OperatorDescription&, const SourceEnvironment&);
 };
-constexpr std::array<SourceMaker, 4> kSources = {{
+constexpr std::array<SourceMaker, 8> kSources = {{
     {"kafka", MakeKafkaSource},
     {"generator", MakeGeneratorSource},
     {"socket", MakeSocketSource},
     {"files", MakeTextFilesSource},
+    {"rabbitmq", MakeRabbitMqSource},
+    {"flume", MakeFlumeSource},
+    {"custom", MakeCustomSource},
+    {"custom_receiver", MakeCustomReceiverSource},
 }};
 
 struct SinkMaker {
   std::string_view name;
   absl::StatusOr<std::unique_ptr<Sink>> (*make)(const engine::OperatorDescription&);
 };
-constexpr std::array<SinkMaker, 2> kSinks = {{
+constexpr std::array<SinkMaker, 4> kSinks = {{
     {"kafka", MakeKafkaSink},
+    {"cassandra", MakeCassandraSink},
     {"files", MakeFilesSink},
+    {"rabbitmq", MakeRabbitMqSink},
 }};
+
+struct LookupMaker {
+  std::string_view name;
+  absl::StatusOr<std::unique_ptr<Lookup>> (*make)(const engine::OperatorDescription&);
+};
+constexpr std::array<LookupMaker, 1> kLookups = {{{"cassandra", MakeCassandraLookup}}};
 
 template <class Makers>
 absl::Status Unknown(std::string_view side, const engine::OperatorDescription& description, const Makers& makers) {
@@ -52,18 +73,27 @@ absl::Status Unknown(std::string_view side, const engine::OperatorDescription& d
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Source>> MakeSource(const engine::OperatorDescription& description,
-                                                   const std::string& job_id) {
+                                                   const SourceEnvironment& environment) {
   for (const SourceMaker& maker : kSources) {
-    if (maker.name == description.connector) return maker.make(description, job_id);
+    if (maker.name == description.connector) return maker.make(description, environment);
   }
   return Unknown("source", description, kSources);
 }
 
-absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const engine::OperatorDescription& description) {
+absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const engine::OperatorDescription& description,
+                                               const engine::Program* program) {
+  if (description.connector == "custom") return MakeCustomSink(description, program);
   for (const SinkMaker& maker : kSinks) {
     if (maker.name == description.connector) return maker.make(description);
   }
   return Unknown("sink", description, kSinks);
+}
+
+absl::StatusOr<std::unique_ptr<Lookup>> MakeLookup(const engine::OperatorDescription& description) {
+  for (const LookupMaker& maker : kLookups) {
+    if (maker.name == description.connector) return maker.make(description);
+  }
+  return Unknown("lookup", description, kLookups);
 }
 
 }  // namespace millrace

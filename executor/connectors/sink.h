@@ -65,8 +65,10 @@ class Sink {
   virtual absl::StatusOr<std::unique_ptr<SinkWriter>> NewWriter(const SinkPartition& partition) = 0;
 };
 
-// Makes the sink that `description.connector` names: "kafka" or "files". ("console" and "function" are the runner's
-// own.) InvalidArgument names an unknown connector, option or value and the nearest valid one.
-absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const engine::OperatorDescription& description);
+// Makes the sink that `description.connector` names: "kafka", "cassandra", "rabbitmq", "files", or "custom", which is
+// in the job's own code, in `program`. ("console" and "function" are the runner's own.) InvalidArgument names an
+// unknown connector, option or value and the nearest valid one.
+absl::StatusOr<std::unique_ptr<Sink>> MakeSink(const engine::OperatorDescription& description,
+                                               const engine::Program* program = nullptr);
 
 }  // namespace millrace

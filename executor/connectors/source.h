@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "executor/state/open_checkpoint_store.h"
 #include "millrace/engine.h"
 
 namespace millrace {
@@ -47,6 +48,9 @@ class SplitReader {
   // Reads exactly [start, end) again; may wait. DataLoss: the upstream no longer has it; the message says what is
   // missing. Afterwards the reader stands at `end`.
   virtual absl::StatusOr<std::unique_ptr<RecordBatch>> Read(std::string_view start, std::string_view end) = 0;
+  // Stops receiving, if it receives: what it holds, and what had reached this machine, is still given by Close, and a
+  // Close of nothing says that no more will come. May be called again.
+  virtual void Drain() {}
   // Nothing before this position will be asked for again: a reader that holds it may let go of it.
   virtual void Forget(std::string_view /*end*/) {}
 };
@@ -75,13 +79,25 @@ class Source {
   virtual absl::StatusOr<std::unique_ptr<SplitReader>> OpenSplit(const std::string& split, std::string_view start) = 0;
   // What is wrong now, for people ("broker 127.0.0.1:9092: Connection refused"); empty when well. Any thread.
   virtual std::string Problem() const = 0;
+  // Whether its readers have a use for Forget, which is a little work for each range.
+  virtual bool forgets() const { return false; }
+  // How many records of one range may be closed piece by piece before it is cut, each piece with a Close of its own; 0:
+  // none, which suits a source that gives in each Close what time or a rate allows.
+  virtual std::uint64_t early_limit() const { return 0; }
   // How often to list again, in milliseconds.
   virtual std::int64_t discovery_interval_ms() const = 0;
+};
+
+// What a source may know of where it runs.
+struct SourceEnvironment {
+  std::string job_id;
+  CheckpointPlace storage = {};  // shared by all runners of the job: where receivers keep what they have received
+  const engine::Program* program = nullptr;  // the job, for sources in its own code; outlives the source
 };
 
 // Makes the source that `description.connector` names. InvalidArgument names an unknown connector, option or value and
 // the nearest valid one.
 absl::StatusOr<std::unique_ptr<Source>> MakeSource(const engine::OperatorDescription& description,
-                                                   const std::string& job_id);
+                                                   const SourceEnvironment& environment);
 
 }  // namespace millrace

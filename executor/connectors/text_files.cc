@@ -110,12 +110,12 @@ absl::StatusOr<std::vector<TextFile>> ListTextFiles(const std::string& directory
   return files;
 }
 
-std::string SplitName(const TextFile& file) { return Concat(Escape(file.path), "#", file.inode); }
+std::string SplitName(const TextFile& file) { return Concat(Escape(file.path), "#", file.identity); }
 
 absl::StatusOr<TextFile> ParseSplitName(std::string_view split) {
   TextFile file;
   const std::size_t hash = split.rfind('#');
-  if (hash == std::string_view::npos || hash == 0 || !ParseNumber(split.substr(hash + 1), file.inode) ||
+  if (hash == std::string_view::npos || hash == 0 || !ParseNumber(split.substr(hash + 1), file.identity) ||
       !Unescape(split.substr(0, hash), file.path)) {
     return InvalidArgument("files: '", split, "' is not a split name; they look like 'part-1.txt#123456'");
   }

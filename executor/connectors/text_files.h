@@ -1,8 +1,8 @@
 // The files under a directory, as splits: which there are, what they are called, and how a name leads back to a file.
 //
-// A split is "<relative path>#<inode>": the inode keeps apart two files that had the same name one after the other; the
-// time of change plays no part. In the name, '%', control characters and whatever is not UTF-8 are written as %XX,
-// since split names travel as UTF-8.
+// A split is "<relative path>#<identity>": the inode, or what an object store has in its place, keeps apart two files
+// that had the same name one after the other; the time of change plays no part. In the name, '%', control characters
+// and whatever is not UTF-8 are written as %XX, since split names travel as UTF-8.
 //
 // Pure functions but for ListTextFiles, which reads directories. Any thread.
 #pragma once
@@ -18,8 +18,8 @@
 namespace millrace {
 
 struct TextFile {
-  std::string path;  // relative to the directory, as the file system spells it
-  std::uint64_t inode = 0;
+  std::string path;            // relative to the directory, as the file system spells it
+  std::uint64_t identity = 0;  // an inode, or a hash of an object's tag
 };
 
 // Regular files under `directory`, at any depth, whose name matches the shell pattern; sorted by path. Names that begin

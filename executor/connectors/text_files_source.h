@@ -15,6 +15,6 @@
 namespace millrace {
 
 absl::StatusOr<std::unique_ptr<Source>> MakeTextFilesSource(const engine::OperatorDescription& description,
-                                                            const std::string& job_id);
+                                                            const SourceEnvironment& environment);
 
 }  // namespace millrace

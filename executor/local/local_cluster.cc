@@ -29,7 +29,7 @@ class LocalCluster::Port final : public RunnerPort {
   explicit Port(LocalCluster& cluster) : cluster_(cluster) {}
   void Send(v1::RunnerCommand command) override {
     cluster_.runner_loop_.Post(
-        [&cluster = cluster_, command = std::move(command)] { cluster.runner_->Handle(command); });
+        [&cluster = cluster_, command = std::move(command)] { MR_CHECK(cluster.runner_->Handle(command).ok()); });
   }
   void Close(const absl::Status&) override {}
 

@@ -27,6 +27,7 @@ void WriteOperator(const engine::OperatorDescription& in, v1::Operator* out) {
     out->mutable_source()->mutable_options()->insert(in.options.begin(), in.options.end());
     out->mutable_source()->set_bounded(in.bounded);
     out->mutable_source()->set_replayable(in.replayable);
+    out->mutable_source()->set_receiver(in.receiver);
   } else if (in.kind == engine::OperatorKind::kSink) {
     out->mutable_sink()->set_connector(in.connector);
     out->mutable_sink()->mutable_options()->insert(in.options.begin(), in.options.end());

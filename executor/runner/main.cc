@@ -36,6 +36,7 @@ int RunJob(const v1::RunnerBootstrap& bootstrap) {
     EndRunner(*page, Message(status).c_str(), 1);
   }
   RouteGrpcLog();
+  TrustGrpcLocks();
   signal(SIGTERM, [](int) { _exit(0); });  // what counts is durable elsewhere; nothing here is worth a wait
   RequireTls13();
   auto runner = RunnerProcess::Start(bootstrap, DescriptorPath(v1::RUNNER_DESCRIPTOR_LIBRARY), *page);

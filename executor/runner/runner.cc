@@ -13,11 +13,7 @@ namespace {
 
 constexpr std::int64_t kReadRetry = 500'000;
 constexpr std::size_t kCommitters = 8;
-
-bool IsPermanent(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status) ||
-         absl::IsPermissionDenied(status);
-}
+constexpr std::uint64_t kNoLimit = ~0ULL;
 
 // Damaged, and so dropped, or dropped before.
 bool IsGone(const absl::Status& status) { return absl::IsDataLoss(status) || absl::IsNotFound(status); }
@@ -42,15 +38,25 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Make(RunnerSettings settings, Lo
   auto runner =
       std::unique_ptr<Runner>(new Runner(std::move(settings), std::move(job), std::move(plan), loop, transport));
   Runner& r = *runner;
-  MR_ASSIGN_OR_RETURN(
-      r.sources_, SourceHost::Make(r.job_.program->description(), r.settings_.job_id, [&r](SplitReport report) {
-        v1::RunnerMessage message;
-        wire::ToProto(report, message.mutable_splits());
-        r.loop_.Post([&r, message = std::move(message)]() mutable { r.transport_.Report(std::move(message)); });
-      }));
-  MR_ASSIGN_OR_RETURN(r.sinks_, SinkHost::Make(r.job_.program->description(), r.settings_.job_id));
+  MR_ASSIGN_OR_RETURN(r.sources_, SourceHost::Make(r.job_.program->description(),
+                                                   {r.settings_.job_id, r.settings_.checkpoints, r.job_.program.get()},
+                                                   [&r](SplitReport report) {
+                                                     v1::RunnerMessage message;
+                                                     wire::ToProto(report, message.mutable_splits());
+                                                     r.loop_.Post([&r, message = std::move(message)]() mutable {
+                                                       r.transport_.Report(std::move(message));
+                                                     });
+                                                   }));
+  MR_ASSIGN_OR_RETURN(r.sinks_, SinkHost::Make(*r.job_.program, r.settings_.job_id));
+  MR_ASSIGN_OR_RETURN(r.lookups_, LookupHost::Make(r.job_.program->description()));
   r.workers_ = std::make_unique<WorkerPool>("worker", std::max(1U, r.settings_.slots), PrepareThreadForCrash);
   r.committers_ = std::make_unique<WorkerPool>("committer", kCommitters, PrepareThreadForCrash);
+  r.early_ = std::make_unique<EarlyMaps>(
+      loop, *r.workers_,
+      [&r](const SplitKey& split, std::string_view start, std::uint64_t max_records) {
+        return r.sources_->Close(split, start, max_records);
+      },
+      [&r](const runner::TaskRef& ref, std::uint64_t epoch) { return r.NewRun(ref, epoch, nullptr); });
   MR_RETURN_IF_ERROR(r.OpenState());
   return runner;
 }
@@ -71,30 +77,42 @@ std::uint64_t Runner::blocks_budget() const {
   return plan_.stateful() && job_.plan.state_on_disk() ? settings_.memory_bytes / 2 : settings_.memory_bytes;
 }
 
-Runner::~Runner() = default;
+// Workers may be waiting for servers that are away.
+Runner::~Runner() {
+  if (lookups_) lookups_->Stop();
+}
 
-void Runner::Handle(const v1::RunnerCommand& command) {
+absl::Status Runner::Handle(const v1::RunnerCommand& command) {
   if (command.epoch() < epoch_) {
     log::Warn("command of an older driver term refused", {{"epoch", command.epoch()}, {"newest", epoch_}});
-    return;
+    return absl::OkStatus();
   }
-  Follow(command.epoch());
   if (command.has_route()) {
-    auto route = wire::FromProto(command.route());
-    if (!route.ok()) return log::Error("bad route", {{"why", Message(route.status())}});
-    Step(runner::RouteReceived{*std::move(route)});
+    MR_ASSIGN_OR_RETURN(Route route, wire::FromProto(command.route()));
+    MR_RETURN_IF_ERROR(wire::Check(route, plan_));
+    Follow(command.epoch());
+    Step(runner::RouteReceived{std::move(route)});
   } else if (command.has_work()) {
-    Step(runner::WorkReceived{wire::FromProto(command.work())});
+    BatchWork work = wire::FromProto(command.work());
+    MR_RETURN_IF_ERROR(wire::Check(work, plan_));
+    Follow(command.epoch());
+    for (const CutSplit& split : work.cut.splits) {
+      if (split.drain) sources_->Drain(split.key);
+    }
+    Step(runner::WorkReceived{std::move(work)});
   } else if (command.has_enumerate()) {
+    Follow(command.epoch());
     const v1::Enumerate& enumerate = command.enumerate();
     sources_->Enumerate({enumerate.sources().begin(), enumerate.sources().end()},
                         {enumerate.resumed().begin(), enumerate.resumed().end()});
   }
+  return absl::OkStatus();
 }
 
 void Runner::Follow(std::uint64_t epoch) {
   if (epoch <= epoch_) return;
   if (std::exchange(epoch_, epoch) == 0) return;
+  early_->Clear();
   Step(runner::NewTerm{});
   sources_->Enumerate({}, {});  // whoever is to list them will be told
 }
@@ -117,6 +135,7 @@ v1::RunnerStatus Runner::Status() const {
   FillStateStatus(&status);
   auto problems = sources_->Problems();
   std::ranges::move(sinks_->Problems(), std::back_inserter(problems));
+  std::ranges::move(lookups_->Problems(), std::back_inserter(problems));
   for (auto& [op, text] : problems) {
     auto* problem = status.add_problems();
     problem->set_source(op);
@@ -138,6 +157,8 @@ void Runner::PostEvent(runner::Event event) {
 }
 
 void Runner::Do(const runner::ArmCut& action) {
+  for (const runner::CloseRange& range : action.announced)
+    if (sources_->early_limit(range.split.source) > 0) early_->Begin(range, epoch_, LimitOf(range), action.after_us);
   loop_.PostAt(loop_.now_us() + action.after_us, [this, batch = action.batch] { Step(runner::CutDue{batch}); });
 }
 
@@ -147,6 +168,7 @@ void Runner::Do(const runner::CloseRange& action) {
 }
 
 void Runner::Do(const runner::ReadRange& action) {
+  early_->Drop(action.range.key);  // the reader is needed elsewhere
   working_.insert(action.ref.attempt);
   workers_->Post([this, action, epoch = epoch_] { ReadAndMap(action, epoch); });
 }
@@ -166,7 +188,9 @@ void Runner::Do(const runner::CommitTask& action) {
 
 void Runner::Do(const runner::DropTask& action) {
   computed_.erase(action.attempt);
-  if (working_.contains(action.attempt)) dropped_.insert(action.attempt);
+  if (!working_.contains(action.attempt)) return;
+  dropped_.insert(action.attempt);
+  lookups_->Abandon(action.attempt);
 }
 
 void Runner::Do(const runner::PushBlocks& action) {
@@ -190,10 +214,13 @@ void Runner::Do(const runner::PushBlocks& action) {
 
 void Runner::Do(const runner::AskBlocks& action) { transport_.Ask(action.runner, action.blocks); }
 void Runner::Do(const runner::UpdatePeers& action) { transport_.UpdatePeers(action.peers); }
-void Runner::Do(const runner::ReleaseSplit& action) { sources_->Release(action.split); }
+void Runner::Do(const runner::ReleaseSplit& action) {
+  early_->Drop(action.split);
+  workers_->Post(sources_->Release(action.split));
+}
 void Runner::Do(const runner::ForgetRecords& action) {
-  // Only sources that cannot be asked again hold anything.
-  if (sources_->replayable(action.split.source)) return;
+  // Most sources hold nothing.
+  if (!sources_->forgets(action.split.source)) return;
   workers_->Post([this, action] { sources_->Forget(action.split, action.end); });
 }
 void Runner::Do(const runner::ReleaseSinks& action) { sinks_->Release(action.task); }
@@ -256,12 +283,16 @@ void Runner::Fail(const runner::TaskRef& ref, std::uint32_t op, std::string erro
   });
 }
 
+std::shared_ptr<TaskRun> Runner::NewRun(const runner::TaskRef& ref, std::uint64_t epoch, engine::State* state) const {
+  return std::make_shared<TaskRun>(*job_.program, plan_.name, ref, epoch, state, *lookups_);
+}
+
 template <class Feed>
-void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
-                     engine::State* state, Feed&& feed) {
-  auto run = std::make_shared<TaskRun>(*job_.program, plan_.name, ref, epoch, input_hash, state);
-  if (auto error = run->Compute(feed)) return Fail(ref, error->op, std::move(error->text), false);
-  if (state != nullptr) {
+void Runner::Compute(std::shared_ptr<TaskRun> run, const runner::TaskRef& ref, std::uint64_t input_hash,
+                     std::uint64_t lost, Feed&& feed) {
+  if (auto error = run->Compute(ref.attempt, input_hash, feed))
+    return Fail(ref, error->op, std::move(error->text), error->permanent);
+  if (plan_.stages[ref.task.stage].stateful) {
     if (const absl::Status status = states_->Commit(ref.task); !status.ok())
       return Fail(ref, plan_.stages[ref.task.stage].root, Message(status), false);
   }
@@ -279,25 +310,43 @@ void Runner::Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::
   });
 }
 
-void Runner::Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost,
-                 std::uint64_t epoch) {
-  Compute(ref, RangeHash(range), lost, epoch, nullptr, [&](engine::Task& task) {
+void Runner::Map(std::shared_ptr<TaskRun> run, const runner::TaskRef& ref, const Range& range, RecordBatch* records,
+                 std::uint64_t lost) {
+  Compute(std::move(run), ref, RangeHash(range), lost, [&](engine::Task& task) {
     if (records == nullptr) return;
     for (auto chunk = records->Next(); !chunk.empty(); chunk = records->Next()) task.Records(chunk);
   });
 }
 
+// How many records the range may have: what the cut says, and for a source that is closed in pieces also its own limit.
+std::uint64_t Runner::LimitOf(const runner::CloseRange& range) const {
+  const std::uint64_t own = sources_->early_limit(range.split.source);
+  const std::uint64_t limit = range.max_records == 0 ? kNoLimit : range.max_records;
+  return own == 0 ? limit : std::min(limit, own);
+}
+
 void Runner::CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch) {
-  const std::uint32_t source = plan_.stages[action.ref.task.stage].root;
-  auto closed = sources_->Close(action.split, action.start, action.max_records);
-  if (!closed.ok() && !absl::IsUnavailable(closed.status()))
-    return Fail(action.ref, source, Message(closed.status()), IsPermanent(closed.status()));
-  ClosedRange range;
-  range.end = action.start;  // a source out of reach holds nothing back: its part of the batch is empty
-  if (closed.ok()) range = *std::move(closed);
-  const Range named{action.split, action.ref.task.partition, action.start, range.end, range.records, range.finished};
+  const StagePlan& stage = plan_.stages[action.ref.task.stage];
+  EarlyMaps::Part early = early_->Take(action, epoch);
+  ClosedRange rest;
+  rest.end = early.end;
+  rest.finished = early.finished;
+  const std::uint64_t limit = LimitOf(action);
+  if (!early.finished && early.records < limit) {
+    auto closed = sources_->Close(action.split, early.end, limit == kNoLimit ? 0 : limit - early.records);
+    if (closed.ok()) {
+      rest = *std::move(closed);
+    } else if (!absl::IsUnavailable(closed.status())) {
+      return Fail(action.ref, stage.root, Message(closed.status()), IsPermanent(closed.status()));
+    }  // else: a source out of reach holds nothing back, its part of the batch is what there is
+  }
+  const std::uint64_t records = early.records + rest.records;
+  const Range range{action.split, action.ref.task.partition, action.start, rest.end, records, rest.finished};
   PostEvent(runner::RangeClosed{action.ref.attempt, range.end, range.records, range.finished});
-  if (RangeRuns(plan_.stages[action.ref.task.stage], named)) return Map(action.ref, named, range.data.get(), 0, epoch);
+  if (RangeRuns(stage, range)) {
+    if (!early.run) early.run = NewRun(action.ref, epoch, nullptr);
+    return Map(std::move(early.run), action.ref, range, rest.data.get(), 0);
+  }
   loop_.Post([this, attempt = action.ref.attempt] {
     working_.erase(attempt);
     dropped_.erase(attempt);
@@ -327,7 +376,7 @@ void Runner::ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch) {
       return Fail(action.ref, source, Message(read.status()), IsPermanent(read.status()));
     }
   }
-  Map(action.ref, action.range, records.get(), lost, epoch);
+  Map(NewRun(action.ref, epoch, nullptr), action.ref, action.range, records.get(), lost);
 }
 
 void Runner::Reduce(const runner::RunReduce& action, std::uint64_t epoch) {
@@ -351,10 +400,8 @@ void Runner::Reduce(const runner::RunReduce& action, std::uint64_t epoch) {
       return Fail(action.ref, plan_.stages[action.ref.task.stage].root, "its state is gone, the task was dropped",
                   false);
   }
-  Compute(action.ref, action.input_hash, 0, epoch, state, [&](engine::Task& task) {
-    for (const auto& block : inputs) {
-      if (block->records > 0) task.Block(block->data);
-    }
+  Compute(NewRun(action.ref, epoch, state), action.ref, action.input_hash, 0, [&](engine::Task& task) {
+    for (const auto& block : inputs) task.Block(block->data);  // one without records may still say how far time is
   });
 }
 

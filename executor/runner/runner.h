@@ -15,7 +15,9 @@
 #include "common/event_loop.h"
 #include "executor/blocks/block_store.h"
 #include "executor/runner/core/runner_core.h"
+#include "executor/runner/early_maps.h"
 #include "executor/runner/job_library.h"
+#include "executor/runner/lookup_host.h"
 #include "executor/runner/sink_host.h"
 #include "executor/runner/source_host.h"
 #include "executor/runner/state_strands.h"
@@ -55,7 +57,9 @@ class Runner {
                                                       RunnerTransport& transport);
   ~Runner();
 
-  void Handle(const v1::RunnerCommand& command);
+  // InvalidArgument when the command is not one that a driver of this job can have sent: then nothing was done, and
+  // more may be missing, so the driver must be made to send everything again.
+  absl::Status Handle(const v1::RunnerCommand& command);
   void Step(const runner::Event& event);
   // Pushes blocks again that a peer has found damaged, on the way or where it kept them.
   void Resend(const std::string& peer, std::vector<runner::MadeBlock> blocks);
@@ -96,8 +100,14 @@ class Runner {
   void Do(const runner::DropState& action);
   void Do(const runner::DeleteState& action);
   void Do(const runner::ReportState& action);
+  struct Damage {
+    std::string error;
+    std::vector<std::string> names;
+  };
+  absl::StatusOr<Damage> FindDamage(const StateChain& chain);
   void RestoreLater(const runner::RestoreState& action, const absl::Status& why);
   void FailState(runner::AttemptId attempt, TaskKey task, const absl::Status& status);
+  void TakeMore(const runner::TakeState& action, const std::shared_ptr<StateSnapshot>& snapshot);
   void SaveState(const runner::TakeState& action, const std::shared_ptr<StateSnapshot>& snapshot);
   void SetStateProblem(std::string problem);
   void FillStateStatus(v1::RunnerStatus* status) const;
@@ -107,17 +117,19 @@ class Runner {
   void Do(const runner::ReportFailure& action);
 
   // On workers and committers.
+  std::uint64_t LimitOf(const runner::CloseRange& range) const;
   void CloseAndMap(const runner::CloseRange& action, std::uint64_t epoch);
   void ReadAndMap(const runner::ReadRange& action, std::uint64_t epoch);
   void Reduce(const runner::RunReduce& action, std::uint64_t epoch);
-  void Map(const runner::TaskRef& ref, const Range& range, RecordBatch* records, std::uint64_t lost,
-           std::uint64_t epoch);
+  void Map(std::shared_ptr<TaskRun> run, const runner::TaskRef& ref, const Range& range, RecordBatch* records,
+           std::uint64_t lost);
   void Commit(const std::shared_ptr<TaskRun>& run, std::uint64_t epoch);
   absl::Status CommitSink(TaskRun& run, std::uint32_t sink, std::uint64_t epoch);
   void SendConsoleRows(TaskRun& run, std::uint32_t sink);
   template <class Feed>
-  void Compute(const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost, std::uint64_t epoch,
-               engine::State* state, Feed&& feed);
+  void Compute(std::shared_ptr<TaskRun> run, const runner::TaskRef& ref, std::uint64_t input_hash, std::uint64_t lost,
+               Feed&& feed);
+  std::shared_ptr<TaskRun> NewRun(const runner::TaskRef& ref, std::uint64_t epoch, engine::State* state) const;
   void LoseBlocks(runner::AttemptId attempt, std::vector<runner::MadeBlock> blocks);
   void Fail(const runner::TaskRef& ref, std::uint32_t op, std::string error, bool permanent);
 
@@ -130,6 +142,7 @@ class Runner {
   BlockStore blocks_;
   std::unique_ptr<SourceHost> sources_;
   std::unique_ptr<SinkHost> sinks_;
+  std::unique_ptr<LookupHost> lookups_;
   std::uint64_t epoch_ = 0;
   std::map<runner::AttemptId, std::shared_ptr<TaskRun>> computed_;  // to be committed
   std::set<runner::AttemptId> dropped_;                             // while a worker still has them
@@ -137,7 +150,8 @@ class Runner {
   std::map<TaskKey, runner::AttemptId> restoring_;  // what was last asked for
   mutable std::mutex state_problem_mutex_;
   std::string state_problem_;
-  std::unique_ptr<StateHost> states_;    // of a job that keeps state, as the strands and the saver
+  std::unique_ptr<StateHost> states_;  // of a job that keeps state, as the strands and the saver
+  std::unique_ptr<EarlyMaps> early_;
   std::unique_ptr<WorkerPool> workers_;  // from here on: they use everything above
   std::unique_ptr<StateStrands> strands_;
   std::unique_ptr<WorkerPool> committers_;

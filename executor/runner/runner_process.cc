@@ -77,7 +77,10 @@ void RunnerProcess::ConnectDriver() {
           [this](v1::RunnerCommand command, std::function<void()> next) {
             loop_.Post([this, command = std::move(command), next = std::move(next)] {
               told_lost_ = false;
-              runner_->Handle(command);
+              if (const absl::Status status = runner_->Handle(command); !status.ok()) {
+                log::Error("command refused, asking the driver again", {{"why", Message(status)}});
+                driver_->Close();  // on a new stream it sends everything that we may lack
+              }
               block_service_->NoteEpoch(runner_->epoch());
               next();
             });

@@ -41,8 +41,20 @@ absl::Status Runner::OpenState() {
 
 void Runner::FailState(runner::AttemptId attempt, TaskKey task, const absl::Status& status) {
   log::Error("state", {{"stage", task.stage}, {"partition", task.partition}, {"error", Message(status)}});
-  const bool permanent = absl::IsDataLoss(status) || absl::IsNotFound(status) || absl::IsInvalidArgument(status);
+  const bool permanent = absl::IsInvalidArgument(status);
   PostEvent(runner::TaskFailed{attempt, plan_.stages[task.stage].root, Message(status), permanent});
+}
+
+// The files at fault, if it is they; nothing, with the reason, while the store cannot be asked.
+absl::StatusOr<Runner::Damage> Runner::FindDamage(const StateChain& chain) {
+  MR_ASSIGN_OR_RETURN(const std::vector<DamagedFile> files, states_->FindDamaged(chain));
+  Damage damage;
+  for (const DamagedFile& file : files) {
+    damage.names.push_back(file.name);
+    damage.error += Concat(damage.error.empty() ? "" : "; ", file.why);
+    log::Error("checkpoint file damaged", {{"file", file.name}, {"error", file.why}});
+  }
+  return damage;
 }
 
 void Runner::Do(const runner::RestoreState& action) {
@@ -51,6 +63,14 @@ void Runner::Do(const runner::RestoreState& action) {
     const auto begun = std::chrono::steady_clock::now();
     const absl::Status status = states_->Restore(action.task, action.files);
     if (MayPass(status)) return RestoreLater(action, status);
+    if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {
+      const absl::StatusOr<Damage> damage = FindDamage(action.files);
+      if (!damage.ok()) return RestoreLater(action, damage.status());
+      if (!damage->names.empty()) {
+        return PostEvent(runner::TaskFailed{action.attempt, plan_.stages[action.task.stage].root, damage->error, false,
+                                            damage->names});
+      }
+    }
     if (!status.ok()) return FailState(action.attempt, action.task, status);
     SetStateProblem("");
     std::uint64_t bytes = 0;
@@ -80,10 +100,21 @@ void Runner::RestoreLater(const runner::RestoreState& action, const absl::Status
 
 void Runner::Do(const runner::TakeState& action) {
   strands_->Post(action.task, [this, action] {
-    auto snapshot = states_->Snapshot(action.task, action.batch);
+    auto snapshot = states_->BeginSnapshot(action.task, action.batch);
     if (!snapshot.ok()) return FailState(action.attempt, action.task, snapshot.status());
     PostEvent(runner::StateTaken{action.attempt});
-    saver_->Post([this, action, snapshot = *std::move(snapshot)] { SaveState(action, snapshot); });
+    TakeMore(action, *snapshot);
+  });
+}
+
+// The next batch may be waiting: it comes after this piece, and the rest after it.
+void Runner::TakeMore(const runner::TakeState& action, const std::shared_ptr<StateSnapshot>& snapshot) {
+  const absl::StatusOr<bool> more = states_->TakeMore(*snapshot);
+  if (absl::IsNotFound(more.status())) return;  // the state is gone
+  if (!more.ok()) return FailState(action.attempt, action.task, more.status());
+  if (!*more) return saver_->Post([this, action, snapshot] { SaveState(action, snapshot); });
+  loop_.Post([this, action, snapshot] {
+    strands_->Post(action.task, [this, action, snapshot] { TakeMore(action, snapshot); });
   });
 }
 
@@ -96,6 +127,12 @@ void Runner::SaveState(const runner::TakeState& action, const std::shared_ptr<St
     return PostEvent(runner::StateSaved{action.attempt, *std::move(chain)});
   }
   if (absl::IsFailedPrecondition(chain.status())) return;
+  if (absl::IsDataLoss(chain.status()) || absl::IsNotFound(chain.status())) {
+    if (absl::StatusOr<Damage> damage = FindDamage(states_->ChainOf(*snapshot)); damage.ok()) {
+      if (damage->names.empty()) damage->error = Message(chain.status());  // our own notes of what has changed
+      return PostEvent(runner::StateNotSaved{action.attempt, std::move(damage->error), std::move(damage->names)});
+    }
+  }
   log::Error("checkpoint not written", {{"stage", action.task.stage},
                                         {"partition", action.task.partition},
                                         {"batch", action.batch},

@@ -12,12 +12,12 @@ constexpr std::chrono::milliseconds kFirstWait{100};
 constexpr std::chrono::milliseconds kLongestWait{2000};
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SinkHost>> SinkHost::Make(const engine::GraphDescription& graph,
-                                                         const std::string& job_id) {
+absl::StatusOr<std::unique_ptr<SinkHost>> SinkHost::Make(const engine::Program& program, const std::string& job_id) {
+  const engine::GraphDescription& graph = program.description();
   auto host = std::unique_ptr<SinkHost>(new SinkHost(job_id, graph.name));
   for (const engine::OperatorDescription& op : graph.operators) {
     if (op.kind != engine::OperatorKind::kSink || op.connector == "console" || op.connector == "function") continue;
-    auto sink = MakeSink(op);
+    auto sink = MakeSink(op, &program);
     if (!sink.ok()) return Annotate(sink.status(), op.name, " at ", op.location);
     host->sinks_[op.id] = {*std::move(sink), op.uid.empty() ? Concat("op", op.id) : op.uid};
   }

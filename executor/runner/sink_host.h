@@ -18,8 +18,7 @@ namespace millrace {
 
 class SinkHost {
  public:
-  static absl::StatusOr<std::unique_ptr<SinkHost>> Make(const engine::GraphDescription& graph,
-                                                        const std::string& job_id);
+  static absl::StatusOr<std::unique_ptr<SinkHost>> Make(const engine::Program& program, const std::string& job_id);
 
   bool Has(std::uint32_t sink) const { return sinks_.contains(sink); }
   // Makes the rows and the mark visible, unless the mark is there already. Waits and tries again while the neighbour is

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "common/log.h"
 #include "common/status.h"
@@ -18,12 +19,12 @@ bool IsPermanent(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SourceHost>> SourceHost::Make(const engine::GraphDescription& graph,
-                                                             const std::string& job_id, OnSplits on_splits) {
+                                                             const SourceEnvironment& environment, OnSplits on_splits) {
   auto host = std::unique_ptr<SourceHost>(new SourceHost(std::move(on_splits)));
   for (const engine::StageDescription& stage : graph.stages) {
     const engine::OperatorDescription& op = graph.operators[stage.root];
     if (op.kind != engine::OperatorKind::kSource) continue;
-    auto source = MakeSource(op, job_id);
+    auto source = MakeSource(op, environment);
     if (!source.ok()) return Annotate(source.status(), op.name, " at ", op.location);
     Entry& entry = host->sources_[op.id];
     entry.source = *std::move(source);
@@ -46,12 +47,16 @@ SourceHost::~SourceHost() {
 std::shared_ptr<SourceHost::Reader> SourceHost::ReaderOf(const SplitKey& split) {
   std::lock_guard lock(mutex_);
   auto& reader = readers_[split];
-  if (!reader) reader = std::make_shared<Reader>();
+  if (!reader) {
+    reader = std::make_shared<Reader>();
+    if (const auto before = released_.extract(split)) reader->before = before.mapped().lock();
+  }
   return reader;
 }
 
 absl::Status SourceHost::Open(Reader& reader, const SplitKey& split, std::string_view start) {
   if (reader.reader) return absl::OkStatus();
+  if (const auto before = std::exchange(reader.before, nullptr)) before->Close();
   MR_ASSIGN_OR_RETURN(reader.reader, sources_.at(split.source).source->OpenSplit(split.split, start));
   return absl::OkStatus();
 }
@@ -61,7 +66,18 @@ absl::StatusOr<ClosedRange> SourceHost::Close(const SplitKey& split, std::string
   const auto reader = ReaderOf(split);
   std::lock_guard lock(reader->mutex);  // a reader that was released and is asked for again may still be in use
   MR_RETURN_IF_ERROR(Open(*reader, split, start));
+  bool drain = false;
+  {
+    std::lock_guard lock_all(mutex_);
+    drain = draining_.contains(split);
+  }
+  if (drain) reader->reader->Drain();
   return reader->reader->Close(start, max_records);
+}
+
+void SourceHost::Drain(const SplitKey& split) {
+  std::lock_guard lock(mutex_);
+  draining_.insert(split);
 }
 
 absl::StatusOr<std::unique_ptr<RecordBatch>> SourceHost::Read(const Range& range) {
@@ -71,9 +87,14 @@ absl::StatusOr<std::unique_ptr<RecordBatch>> SourceHost::Read(const Range& range
   return reader->reader->Read(range.start, range.end);
 }
 
-void SourceHost::Release(const SplitKey& split) {
+std::function<void()> SourceHost::Release(const SplitKey& split) {
   std::lock_guard lock(mutex_);
-  readers_.erase(split);  // closed when the worker that may still use it lets go
+  draining_.erase(split);
+  std::erase_if(released_, [](const auto& entry) { return entry.second.expired(); });
+  const auto released = readers_.extract(split);
+  if (!released) return [] {};
+  released_[split] = released.mapped();
+  return [reader = released.mapped()] { reader->Close(); };
 }
 
 void SourceHost::Forget(const SplitKey& split, std::string_view end) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,16 +25,28 @@ class SourceHost {
 
   // InvalidArgument when an option is wrong.
   static absl::StatusOr<std::unique_ptr<SourceHost>> Make(const engine::GraphDescription& graph,
-                                                          const std::string& job_id, OnSplits on_splits);
+                                                          const SourceEnvironment& environment, OnSplits on_splits);
   ~SourceHost();
 
   // Both on workers, one at a time for a split. Unavailable: try again later.
   absl::StatusOr<ClosedRange> Close(const SplitKey& split, std::string_view start, std::uint64_t max_records);
   absl::StatusOr<std::unique_ptr<RecordBatch>> Read(const Range& range);
-  void Release(const SplitKey& split);
+  // Gives what closes the split's reader: it may wait for the upstream, so it is for a worker. Should the split be
+  // asked for again before, that closes it first.
+  std::function<void()> Release(const SplitKey& split);
+  // From the next Close on the split's receiver receives nothing more. Returns at once.
+  void Drain(const SplitKey& split);
   // On a worker as well: waits for the reader.
   void Forget(const SplitKey& split, std::string_view end);
   bool replayable(std::uint32_t source) const { return sources_.at(source).replayable; }
+  // Whether Forget does anything.
+  bool forgets(std::uint32_t source) const {
+    const Entry& entry = sources_.at(source);
+    return !entry.replayable || entry.source->forgets();
+  }
+
+  // How many records of a range may be taken before it is cut; 0: none.
+  std::uint64_t early_limit(std::uint32_t source) const { return sources_.at(source).source->early_limit(); }
 
   // Lists the splits of these sources, now and from then on, and stops listing those of others. Returns at once.
   // `resumed`: those of them that the job has listed before.
@@ -45,6 +58,11 @@ class SourceHost {
   struct Reader {
     std::mutex mutex;
     std::unique_ptr<SplitReader> reader;
+    std::shared_ptr<Reader> before;  // of the same split, released; closed before this one opens
+    void Close() {
+      std::lock_guard lock(mutex);
+      reader.reset();
+    }
   };
   struct Entry {
     std::unique_ptr<Source> source;
@@ -68,6 +86,8 @@ class SourceHost {
   std::condition_variable wake_;
   bool stopping_ = false;
   std::map<SplitKey, std::shared_ptr<Reader>> readers_;
+  std::map<SplitKey, std::weak_ptr<Reader>> released_;  // whose closing may still be under way
+  std::set<SplitKey> draining_;
 };
 
 }  // namespace millrace

@@ -207,6 +207,11 @@ void ChangeLog::Consolidate(const Runs& runs) {
   if (run.ok()) Replace(runs, *std::move(run));
 }
 
+StateChain ChangeLog::chain() const {
+  std::lock_guard lock(mutex_);
+  return chain_;
+}
+
 std::uint64_t ChangeLog::memory_bytes() const {
   std::lock_guard lock(mutex_);
   std::uint64_t bytes = 0;

@@ -44,6 +44,8 @@ class ChangeLog {
   void Abandon() { abandoned_ = true; }
 
   std::uint64_t memory_bytes() const;
+  // What the next file will continue.
+  StateChain chain() const;
   const TaskKey& task() const { return task_; }
 
  private:

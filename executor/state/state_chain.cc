@@ -39,11 +39,38 @@ class ChainFile final : public EntryCursor {
   const std::string where_;
 };
 
+absl::Status ReadThrough(CheckpointStore& store, const StateFile& file) {
+  MR_ASSIGN_OR_RETURN(auto reader, StateFileReader::Open(store, file.name));
+  ChainFile entries(std::move(reader), file, store.Locate(file.name));
+  while (true) {
+    MR_ASSIGN_OR_RETURN(const bool more, entries.Next());
+    if (!more) return absl::OkStatus();
+  }
+}
+
 }  // namespace
 
 std::string StatePlaces::NewName(TaskKey task, std::uint64_t batch, bool base) {
   return Concat(job_id, "/s", task.stage, "-p", task.partition, "-b", batch, "-", unique, "-", next_file++,
                 base ? ".base" : ".delta");
+}
+
+absl::StatusOr<std::vector<DamagedFile>> FindDamaged(CheckpointStore& store, const StateChain& chain) {
+  std::vector<DamagedFile> damaged;
+  std::size_t missing = 0;
+  for (const StateFile& file : chain) {
+    const absl::Status status = ReadThrough(store, file);
+    if (status.ok()) continue;
+    if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) return status;
+    missing += absl::IsNotFound(status) ? 1 : 0;
+    damaged.push_back({file.name, Message(status)});
+  }
+  if (missing == 0 || missing < chain.size()) return damaged;
+  const std::string folder = chain.front().name.substr(0, chain.front().name.find('/') + 1);
+  MR_ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> beside, store.List(folder));
+  if (!beside.empty()) return damaged;
+  return Unavailable("there is nothing at all in ", store.Locate(folder),
+                     ": is the place of the checkpoints the same everywhere, and mounted?");
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<EntryCursor>>> OpenChain(CheckpointStore& store, const StateChain& chain) {

@@ -33,6 +33,14 @@ struct StatePlaces {
   std::string NewName(TaskKey task, std::uint64_t batch, bool base);
 };
 
+// Which of these files are damaged or missing, each with why; reads all of them. Unavailable and so on when that cannot
+// be told, also when the store has none of them nor anything beside them: then it is not there.
+struct DamagedFile {
+  std::string name;
+  std::string why;
+};
+absl::StatusOr<std::vector<DamagedFile>> FindDamaged(CheckpointStore& store, const StateChain& chain);
+
 // The oldest first.
 absl::StatusOr<std::vector<std::unique_ptr<EntryCursor>>> OpenChain(CheckpointStore& store, const StateChain& chain);
 

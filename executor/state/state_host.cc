@@ -22,6 +22,8 @@ namespace {
 constexpr std::uint64_t kLeastMemoryBytes = std::uint64_t{16} << 20;
 // Of changes in memory: small enough to be put in order quickly.
 constexpr std::size_t kMostSetBytes = std::size_t{16} << 20;
+// Of a state in memory, encoded in one go while the partition's next task may be waiting.
+constexpr std::size_t kTakenAtOnce = 2048;
 
 std::string RandomName() {
   std::random_device random;
@@ -42,7 +44,7 @@ class ChangeSets final : public engine::StateChanges {
   void Put(std::string_view key, std::string_view value) override { Room().Put(key, value); }
   void Delete(std::string_view key) override { Room().Delete(key); }
 
-  std::vector<WriteSet> Take() { return std::move(sets_); }
+  std::vector<WriteSet> Take() { return std::exchange(sets_, {}); }
 
  private:
   WriteSet& Room() {
@@ -71,6 +73,9 @@ absl::Status CallLibrary(std::string_view doing, TaskKey task, Act&& act) {
 struct StateHost::Partition {
   std::shared_ptr<ChangeLog> log;
   std::unique_ptr<RocksStore> store;  // null: in memory
+  ChangeSets changes;                 // of the snapshot that is being taken
+  std::weak_ptr<StateSnapshot> taking;
+  bool dropped = false;
   std::unique_ptr<engine::State> state;
   std::atomic<std::uint64_t> state_bytes{0};
 
@@ -174,35 +179,69 @@ void StateHost::Drop(TaskKey task) {
     partitions_.erase(at);
   }
   dropped->log->Abandon();
+  dropped->dropped = true;
   // Freeing a large state takes its time: not under the lock.
   dropped.reset();
 }
 
-absl::StatusOr<std::shared_ptr<StateSnapshot>> StateHost::Snapshot(TaskKey task, std::uint64_t batch) {
+absl::StatusOr<std::shared_ptr<StateSnapshot>> StateHost::BeginSnapshot(TaskKey task, std::uint64_t batch) {
   const auto partition = Get(task);
   if (!partition) return NotFound("there is no state of stage ", task.stage, " partition ", task.partition, " here");
-  ChangeLog& log = *partition->log;
+  // The one before may still be on its way, when checkpoints are very close.
+  while (const auto before = partition->taking.lock()) MR_RETURN_IF_ERROR(TakeMore(*before).status());
+  auto snapshot = std::make_shared<StateSnapshot>(partition->log, task, batch);
+  snapshot->taken_from_ = partition;
   if (partition->store) {
     MR_RETURN_IF_ERROR(partition->store->GiveChanges());
+    MR_RETURN_IF_ERROR(Complete(*snapshot));
   } else {
-    ChangeSets changes;
-    MR_RETURN_IF_ERROR(CallLibrary("taking", task, [&] { partition->state->TakeChanges(changes); }));
-    // The changes before these may still be waiting to be saved.
-    const bool waiting = log.memory_bytes() > 0;
-    for (WriteSet& set : changes.Take()) {
-      if (waiting) {
-        MR_RETURN_IF_ERROR(log.AddOnDisk(std::move(set)));
-      } else {
-        log.Add(std::move(set));
-      }
+    partition->taking = snapshot;
+    MR_RETURN_IF_ERROR(CallLibrary("taking", task, [&] { partition->state->TakeChanges(partition->changes); }));
+  }
+  return snapshot;
+}
+
+absl::StatusOr<bool> StateHost::TakeMore(StateSnapshot& snapshot) {
+  if (!snapshot.taken_from_) return false;
+  Partition& partition = *snapshot.taken_from_;
+  const TaskKey task = snapshot.task();
+  if (partition.dropped) {
+    snapshot.taken_from_.reset();
+    return NotFound("the state of stage ", task.stage, " partition ", task.partition,
+                    " was dropped before its snapshot was complete");
+  }
+  bool more = false;
+  MR_RETURN_IF_ERROR(CallLibrary("taking", task, [&] { more = partition.state->TakeMore(kTakenAtOnce); }));
+  if (!more) MR_RETURN_IF_ERROR(Complete(snapshot));
+  return more;
+}
+
+absl::Status StateHost::Complete(StateSnapshot& snapshot) {
+  const auto partition = std::exchange(snapshot.taken_from_, nullptr);
+  partition->taking.reset();
+  ChangeLog& log = *partition->log;
+  // The changes before these may still be waiting to be saved.
+  const bool waiting = log.memory_bytes() > 0;
+  for (WriteSet& set : partition->changes.Take()) {
+    if (waiting) {
+      MR_RETURN_IF_ERROR(log.AddOnDisk(std::move(set)));
+    } else {
+      log.Add(std::move(set));
     }
   }
-  return std::make_shared<StateSnapshot>(partition->log, task, batch, log.Seal());
+  snapshot.interval_ = log.Seal();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<StateChain> StateHost::Save(StateSnapshot& snapshot) {
   return snapshot.log_->Save(snapshot.interval_, snapshot.batch_);
 }
+
+absl::StatusOr<std::vector<DamagedFile>> StateHost::FindDamaged(const StateChain& chain) const {
+  return millrace::FindDamaged(*places_->checkpoints, chain);
+}
+
+StateChain StateHost::ChainOf(const StateSnapshot& snapshot) const { return snapshot.log_->chain(); }
 
 absl::Status StateHost::Delete(const std::vector<std::string>& names) {
   absl::Status first;

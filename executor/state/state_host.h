@@ -5,12 +5,13 @@
 //   MR_RETURN_IF_ERROR(host.Restore(task, chain));
 //   context.state = host.Find(task);  …  engine_task->Finish();
 //   MR_RETURN_IF_ERROR(host.Commit(task));
-//   MR_ASSIGN_OR_RETURN(auto snapshot, host.Snapshot(task, batch));             // on the worker, between tasks
+//   MR_ASSIGN_OR_RETURN(auto snapshot, host.BeginSnapshot(task, batch));        // on the worker, between tasks
+//   MR_ASSIGN_OR_RETURN(const bool more, host.TakeMore(*snapshot));             // there, too, until there is no more
 //   MR_ASSIGN_OR_RETURN(const StateChain chain, host.Save(*snapshot));          // in the background
 //
 // Thread rule: calls for one TaskKey never overlap, but a Save may run beside all others, Restore and Drop included;
-// Saves of one TaskKey are called in order, one at a time, one for each Snapshot. Different TaskKeys run concurrently.
-// stats and Delete may be called at any time. Snapshots may outlive the partition, but not the host.
+// Saves of one TaskKey are called in order, one at a time, one for each snapshot that is complete. Different TaskKeys
+// run concurrently. stats and Delete may be called at any time. Snapshots may outlive the partition, but not the host.
 //
 // Errors. After any but those of Save and Delete, and after a task that has thrown, the partition is only good for Drop
 // or Restore. A Save that fails loses nothing: it may be tried again, and the next one has its changes, too. NotFound:
@@ -29,13 +30,13 @@
 #include "common/dataflow/messages.h"
 #include "common/status.h"
 #include "executor/state/checkpoint_store.h"
+#include "executor/state/state_chain.h"
 #include "millrace/engine.h"
 
 namespace millrace {
 
 class ChangeLog;
 class RocksState;
-struct StatePlaces;
 
 struct StateHostOptions {
   std::string scratch_dir;  // the host's alone: what is in it is removed at the start and at the end
@@ -53,22 +54,7 @@ struct StateStats {
   std::uint64_t disk_bytes = 0;    // RocksDB's files
 };
 
-// What a partition's state was after a batch, until it is saved.
-class StateSnapshot {
- public:
-  StateSnapshot(std::shared_ptr<ChangeLog> log, TaskKey task, std::uint64_t batch, std::uint64_t interval)
-      : log_(std::move(log)), task_(task), batch_(batch), interval_(interval) {}
-
-  const TaskKey& task() const { return task_; }
-  std::uint64_t batch() const { return batch_; }
-
- private:
-  friend class StateHost;
-  const std::shared_ptr<ChangeLog> log_;
-  const TaskKey task_;
-  const std::uint64_t batch_;
-  const std::uint64_t interval_;
-};
+class StateSnapshot;
 
 class StateHost {
  public:
@@ -89,12 +75,21 @@ class StateHost {
   // Moved away, or failed.
   void Drop(TaskKey task);
 
-  // Takes what has changed since the last one; cheap. `batch` is the last one whose task was committed.
-  absl::StatusOr<std::shared_ptr<StateSnapshot>> Snapshot(TaskKey task, std::uint64_t batch);
+  // Begins to take what has changed since the last one; cheap. `batch` is the last one whose task was committed. Tasks
+  // may go on at once.
+  absl::StatusOr<std::shared_ptr<StateSnapshot>> BeginSnapshot(TaskKey task, std::uint64_t batch);
+  // Takes some more of it, for a millisecond or so. False: it is complete and can be saved. NotFound: the partition
+  // was dropped before it was complete, and nobody wants it any more.
+  absl::StatusOr<bool> TakeMore(StateSnapshot& snapshot);
 
   // Writes a file, and gives the partition's whole chain. FailedPrecondition when the partition was dropped or restored
   // since, or a later snapshot of it was saved: do not try again.
   absl::StatusOr<StateChain> Save(StateSnapshot& snapshot);
+
+  // After an error of Restore or Save: which files of the partition's chain are at fault, if it is they. A Save that
+  // failed for them never succeeds: the partition must be dropped.
+  absl::StatusOr<std::vector<DamagedFile>> FindDamaged(const StateChain& chain) const;
+  StateChain ChainOf(const StateSnapshot& snapshot) const;
 
   // Files of old checkpoints. Missing ones are fine; of others all are tried, and the first error is given.
   absl::Status Delete(const std::vector<std::string>& names);
@@ -102,7 +97,9 @@ class StateHost {
   StateStats stats() const;
 
  private:
+  friend class StateSnapshot;
   struct Partition;
+  static absl::Status Complete(StateSnapshot& snapshot);
   std::shared_ptr<Partition> Get(TaskKey task) const;
   absl::StatusOr<std::shared_ptr<Partition>> Make(TaskKey task, const StateChain& chain);
 
@@ -113,6 +110,24 @@ class StateHost {
   std::unique_ptr<RocksState> rocks_;  // null: in memory
   mutable std::mutex mutex_;           // guards all below
   std::map<TaskKey, std::shared_ptr<Partition>> partitions_;
+};
+
+// What a partition's state was after a batch, until it is saved.
+class StateSnapshot {
+ public:
+  StateSnapshot(std::shared_ptr<ChangeLog> log, TaskKey task, std::uint64_t batch)
+      : log_(std::move(log)), task_(task), batch_(batch) {}
+
+  const TaskKey& task() const { return task_; }
+  std::uint64_t batch() const { return batch_; }
+
+ private:
+  friend class StateHost;
+  const std::shared_ptr<ChangeLog> log_;
+  const TaskKey task_;
+  const std::uint64_t batch_;
+  std::shared_ptr<StateHost::Partition> taken_from_;  // until it is complete
+  std::uint64_t interval_ = 0;                        // from then on
 };
 
 }  // namespace millrace

@@ -9,12 +9,12 @@
 #   kafka.sh topic NAME PARTITIONS [options] [key=value ...]   create a topic (no-op if it exists), optional topic configs
 #   kafka.sh run CLASS [args...]      run any Kafka tool class, e.g. org.apache.kafka.tools.ConsumerPerformance
 # Options (each has an environment variable):
-#   --port N     KAFKA_PORT  19092    PLAINTEXT listener; N+1 is the controller, N+2 the SASL_SSL listener
+#   --port N     KAFKA_PORT  19092    PLAINTEXT listener; N+1 is the controller, N+2 the SASL_SSL listener, N+3 the SSL one
 #   --data DIR   KAFKA_DATA  ${TMPDIR:-/tmp}/millrace-kafka-$PORT   log segments, pidfile (kafka.pid), broker.log, client files
 #   --heap SIZE  KAFKA_HEAP  512m
-#   --secure     KAFKA_SECURE=1       also listen on N+2 with TLS and SASL (PLAIN and SCRAM-SHA-256; user/password
-#                                     millrace/millrace-secret). Client files in $KAFKA_DATA: ca.pem (trust), client.crt +
-#                                     client.key (for mTLS; asked for, not required), ca.p12 (Java trust store, "changeit")
+#   --secure     KAFKA_SECURE=1       also listen on N+2 with TLS and SASL (PLAIN, SCRAM-SHA-256 and -512; user/password
+#                                     millrace/millrace-secret), on N+3 with mutual TLS. Client files in $KAFKA_DATA: ca.pem (trust), client.crt +
+#                                     client.key (for N+3), ca.p12 (Java trust store, "changeit")
 # Needs: bash, java 17, mvn (first time only), openssl (only --secure). Everything binds to 127.0.0.1.
 set -euo pipefail
 
@@ -70,7 +70,7 @@ certs() {                                          # a throw-away CA, broker and
 
 configure() {
   local l="PLAINTEXT://127.0.0.1:$PORT" c="CONTROLLER://127.0.0.1:$((PORT + 1))"
-  [ "$SECURE" = 1 ] && l="$l,SASL_SSL://127.0.0.1:$((PORT + 2))"
+  [ "$SECURE" = 1 ] && l="$l,SASL_SSL://127.0.0.1:$((PORT + 2)),SSL://127.0.0.1:$((PORT + 3))"
   cat >"$DATA/server.properties" <<CFG
 process.roles=broker,controller
 node.id=1
@@ -78,7 +78,7 @@ controller.quorum.voters=1@127.0.0.1:$((PORT + 1))
 controller.listener.names=CONTROLLER
 listeners=$l,$c
 advertised.listeners=$l
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 log.dirs=$DATA/logs
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
@@ -101,10 +101,12 @@ ssl.keystore.type=PKCS12
 ssl.truststore.location=$DATA/ca.p12
 ssl.truststore.password=changeit
 ssl.truststore.type=PKCS12
-ssl.client.auth=requested
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_ssl.ssl.client.auth=none
+listener.name.ssl.ssl.client.auth=required
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.plain.sasl.jaas.config=$m.plain.PlainLoginModule required user_millrace="millrace-secret";
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=$m.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=$m.scram.ScramLoginModule required;
 CFG
 }
 
@@ -116,7 +118,8 @@ start() {
   configure
   if [ ! -e "$DATA/logs/meta.properties" ]; then
     tool kafka.tools.StorageTool format -t "$(tool kafka.tools.StorageTool random-uuid)" -c "$DATA/server.properties" \
-      --add-scram 'SCRAM-SHA-256=[name=millrace,password=millrace-secret]' >"$DATA/format.log" 2>&1 || die "format failed, see $DATA/format.log"
+      --add-scram 'SCRAM-SHA-256=[name=millrace,password=millrace-secret]' \
+      --add-scram 'SCRAM-SHA-512=[name=millrace,password=millrace-secret]' >"$DATA/format.log" 2>&1 || die "format failed, see $DATA/format.log"
   fi
   setsid java -Xms"$HEAP" -Xmx"$HEAP" -XX:+UseG1GC -Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG:-info}" \
     -cp "$LIB/lib/*" kafka.Kafka "$DATA/server.properties" 9>&- >"$DATA/broker.log" 2>&1 </dev/null &

@@ -8,10 +8,12 @@ build_dir=${MILLRACE_BUILD_DIR:-$root/build/release}
 cluster=$root/scripts/local_cluster.sh
 kafka=$root/scripts/servers/kafka.sh
 s3=$root/scripts/servers/s3.sh
+rabbitmq=$root/scripts/servers/rabbitmq.sh
 work=$(mktemp -d "${TMPDIR:-/tmp}/millrace-${NAME:?}.XXXXXX")
 cluster_dir=$work/cluster
 kafka_options=()
 s3_options=()
+rabbitmq_options=()
 cluster_options=()  # of local_cluster.sh start
 at_end=()  # commands, run last one first
 export LC_ALL=C PATH=$build_dir/bin:$PATH
@@ -25,6 +27,7 @@ finish() {
   if [[ -f $cluster_dir/cluster.env ]]; then "$cluster" stop --dir "$cluster_dir" || true; fi
   if ((${#kafka_options[@]} > 0)); then "$kafka" stop "${kafka_options[@]}" || true; fi
   if ((${#s3_options[@]} > 0)); then "$s3" stop "${s3_options[@]}" || true; fi
+  if ((${#rabbitmq_options[@]} > 0)); then "$rabbitmq" stop "${rabbitmq_options[@]}" || true; fi
   if ((status != 0)) && [[ -n ${MILLRACE_KEEP:-} ]]; then
     echo "kept for a look: $work"
   else
@@ -94,6 +97,13 @@ start_s3() {
   "$s3" start "${s3_options[@]}" || give_up "no S3 server; see the lines above"
   export AWS_ACCESS_KEY_ID=millrace AWS_SECRET_ACCESS_KEY=millrace-secret-key
   cluster_options+=(--checkpoints s3://test/checkpoints --s3-endpoint "http://127.0.0.1:$first")
+}
+
+# A real RabbitMQ server, with TLS on the port after the plain one. Its password is in the file $work/rabbitmq/password.
+start_rabbitmq() {
+  rabbitmq_port=$(free_port 4)
+  rabbitmq_options=(--port "$rabbitmq_port" --data "$work/rabbitmq" --tls)
+  "$rabbitmq" start "${rabbitmq_options[@]}" || give_up "no RabbitMQ server; see the lines above"
 }
 
 # Submits and prints the job's id.

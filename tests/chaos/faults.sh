@@ -14,6 +14,15 @@ locked() {  # NAME COMMAND...
   (flock 9 && "$@" 9>&-) 9> "$lock"
 }
 
+# Starts a daemon as a service manager does: again, when it ended at its start. A driver that finds its disk full does.
+supervised() {  # start-driver | start-executor N
+  local tries
+  for ((tries = 0; tries < 5; ++tries)); do
+    if on_cluster "$@"; then return; fi
+  done
+  return 1
+}
+
 # ---- killed ----
 
 kill_runner() {
@@ -24,7 +33,9 @@ kill_runner() {
 }
 
 restart_executor() {
-  on_cluster kill-executor "$1" && sleep "$2" && on_cluster start-executor "$1"
+  on_cluster kill-executor "$1" || true  # it may have ended by itself
+  sleep "$2"
+  supervised start-executor "$1"
 }
 kill_executor() {
   local n
@@ -33,7 +44,11 @@ kill_executor() {
   locked "executor-$n" restart_executor "$n" "$(some_seconds 0 3)"
 }
 
-restart_driver() { on_cluster kill-driver && sleep "$1" && on_cluster start-driver; }
+restart_driver() {
+  on_cluster kill-driver || true
+  sleep "$1"
+  supervised start-driver
+}
 kill_driver() {
   tell "SIGKILL to the driver"
   locked driver restart_driver "$(some_seconds 0 3)"
@@ -41,10 +56,10 @@ kill_driver() {
 
 restart_all() {
   local n
-  on_cluster kill-driver
+  on_cluster kill-driver || true
   for ((n = 1; n <= executors; ++n)); do on_cluster kill-executor "$n" || true; done
-  on_cluster start-driver
-  for ((n = 1; n <= executors; ++n)); do on_cluster start-executor "$n" || true; done
+  supervised start-driver
+  for ((n = 1; n <= executors; ++n)); do supervised start-executor "$n" || true; done
 }
 kill_all() {
   tell "SIGKILL to everything at once"

@@ -252,6 +252,52 @@ TEST_F(CliTest, StopsAJob) {
   EXPECT_EQ(Run({"stop", "old"}).code, 6);
 }
 
+TEST_F(CliTest, ADrainStaysAndShowsHowFarItIs) {
+  int calls = 0;
+  server_.get_job = [&](const v1::GetJobRequest&, v1::JobStatus& job) {
+    job = MakeJob("j-1a2b3c4d", "words", ++calls < 3 ? v1::JOB_STATE_STOPPING : v1::JOB_STATE_STOPPED);
+    if (calls < 3) job.set_notice("stopping: 2 batches are not committed yet");
+    return grpc::Status::OK;
+  };
+  const ProgramResult result = Run({"stop", "words", "--drain", "--deadline", "20s"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("words  1,234 batches committed; stopping: 2 batches are not committed yet\n"),
+                    HasSubstr("job words (j-1a2b3c4d) is stopped after 1,234 batches")));
+  EXPECT_TRUE(server_.stop_requests.back().drain());
+  EXPECT_EQ(server_.stop_requests.back().wait_us(), 20'000'000u);
+
+  server_.get_job = [&](const v1::GetJobRequest&, v1::JobStatus& job) {
+    job = MakeJob("j-1a2b3c4d", "words", v1::JOB_STATE_STOPPED);
+    job.set_notice("stopped before batches 7 to 9 were committed");
+    return grpc::Status::OK;
+  };
+  const ProgramResult late = Run({"stop", "words", "--drain"});
+  EXPECT_EQ(late.code, 1);
+  EXPECT_THAT(late.err, HasSubstr("stopped before batches 7 to 9 were committed"));
+
+  // A driver that was started again has to be asked again.
+  calls = 0;
+  server_.stop_requests.clear();
+  server_.get_job = [&](const v1::GetJobRequest&, v1::JobStatus& job) {
+    job = MakeJob("j-1a2b3c4d", "words", ++calls == 1 ? v1::JOB_STATE_RUNNING : v1::JOB_STATE_STOPPED);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"stop", "words", "--drain"}).code, 0);
+  EXPECT_EQ(server_.stop_requests.size(), 2u);
+  EXPECT_EQ(Run({"stop", "words", "--drain", "--now"}).code, 2);
+  EXPECT_EQ(Run({"stop", "words", "--deadline", "5s"}).code, 2);
+  EXPECT_EQ(Run({"stop", "words", "--drain", "--deadline", "soon"}).code, 2);
+}
+
+TEST_F(CliTest, ASavepointPrintsItsBatch) {
+  const ProgramResult result = Run({"savepoint", "words"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "1234\n");
+  EXPECT_EQ(nlohmann::json::parse(Run({"savepoint", "words", "-o", "json"}).out)["batch"], "1234");
+  EXPECT_EQ(Run({"savepoint", "nope"}).code, 5);
+}
+
 TEST_F(CliTest, SubmitsAndNamesTheJob) {
   AcceptSubmissions();
   const ProgramResult result = Run(

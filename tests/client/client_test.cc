@@ -135,8 +135,8 @@ TEST_F(ClientTest, AsksAndStops) {
   EXPECT_EQ((*client)->ListJobs(false)->jobs_size(), 1);
   EXPECT_EQ((*client)->ListJobs(true)->jobs_size(), 2);
   EXPECT_EQ((*client)->GetJob("words")->id(), "j-1");
-  EXPECT_EQ((*client)->StopJob("words", false)->state(), v1::JOB_STATE_STOPPING);
-  EXPECT_EQ((*client)->StopJob("old", false).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ((*client)->StopJob("words", {})->state(), v1::JOB_STATE_STOPPING);
+  EXPECT_EQ((*client)->StopJob("old", {}).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ((*client)->ListExecutors()->cluster(), "dev");
 }
 

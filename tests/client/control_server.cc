@@ -54,10 +54,19 @@ grpc::Status ControlServer::GetJob(grpc::ServerContext*, const v1::GetJobRequest
 
 grpc::Status ControlServer::StopJob(grpc::ServerContext*, const v1::StopJobRequest* request,
                                     v1::StopJobResponse* reply) {
+  stop_requests.push_back(*request);
   v1::JobStatus& job = *reply->mutable_job();
   if (const grpc::Status found = Find(request->job(), job); !found.ok()) return found;
   if (job.ended_time_us() != 0) return ToGrpc(FailedPrecondition("job ", job.id(), " has ended already"));
   job.set_state(request->now() ? v1::JOB_STATE_STOPPED : v1::JOB_STATE_STOPPING);
+  return grpc::Status::OK;
+}
+
+grpc::Status ControlServer::Savepoint(grpc::ServerContext*, const v1::SavepointRequest* request,
+                                      v1::SavepointResponse* reply) {
+  v1::JobStatus job;
+  if (const grpc::Status found = Find(request->job(), job); !found.ok()) return found;
+  reply->set_batch(job.batches_committed());
   return grpc::Status::OK;
 }
 

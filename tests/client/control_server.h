@@ -39,12 +39,15 @@ class ControlServer final : public v1::Control::Service {
   std::function<grpc::Status(const v1::GetJobRequest&, v1::JobStatus&)> get_job;
 
   std::size_t largest_chunk = 0;
+  std::vector<v1::StopJobRequest> stop_requests;
 
  private:
   grpc::Status Submit(grpc::ServerContext* context, SubmitStream* stream) override;
   grpc::Status ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request, v1::ListJobsResponse* reply) override;
   grpc::Status GetJob(grpc::ServerContext*, const v1::GetJobRequest* request, v1::JobStatus* reply) override;
   grpc::Status StopJob(grpc::ServerContext*, const v1::StopJobRequest* request, v1::StopJobResponse* reply) override;
+  grpc::Status Savepoint(grpc::ServerContext*, const v1::SavepointRequest* request,
+                         v1::SavepointResponse* reply) override;
   grpc::Status FollowJob(grpc::ServerContext* context, const v1::FollowJobRequest* request,
                          grpc::ServerWriter<v1::JobEvent>* out) override;
   grpc::Status Logs(grpc::ServerContext* context, const v1::LogsRequest* request,

@@ -8,7 +8,7 @@ namespace millrace {
 namespace {
 
 std::unique_ptr<Source> Make(engine::Options options) {
-  auto source = MakeSource(Describe("generator", std::move(options)), "j1");
+  auto source = MakeSource(Describe("generator", std::move(options)), {"j1"});
   EXPECT_TRUE(source.ok()) << source.status();
   return std::move(*source);
 }

@@ -107,6 +107,12 @@ std::string KafkaTest::NewTopic(int partitions, const std::vector<std::pair<std:
   static std::atomic<int> counter = 0;
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
   const std::string name = "mr-test-" + std::to_string(now) + "-" + std::to_string(counter++);
+  MakeTopic(name, partitions, config);
+  return name;
+}
+
+void KafkaTest::MakeTopic(const std::string& name, int partitions,
+                          const std::vector<std::pair<std::string, std::string>>& config) {
   std::array<char, 256> why{};
   rd_kafka_NewTopic_t* topic = rd_kafka_NewTopic_new(name.c_str(), partitions, 1, why.data(), why.size());
   for (const auto& [key, value] : config) rd_kafka_NewTopic_set_config(topic, key.c_str(), value.c_str());
@@ -114,7 +120,27 @@ std::string KafkaTest::NewTopic(int partitions, const std::vector<std::pair<std:
   Admin(producer_, "create topic",
         [&](rd_kafka_queue_t* queue) { rd_kafka_CreateTopics(producer_, topics, 1, nullptr, queue); });
   rd_kafka_NewTopic_destroy(topic);
-  return name;
+}
+
+std::int64_t KafkaTest::CommittedOffset(const std::string& group, const std::string& topic, int partition) {
+  rd_kafka_t* client = NewClient(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers_}, {"group.id", group}});
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition);
+  Must(rd_kafka_committed(client, list, kTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR, "asking for committed offsets");
+  const std::int64_t offset = list->elems[0].offset;
+  rd_kafka_topic_partition_list_destroy(list);
+  rd_kafka_destroy(client);
+  return offset < 0 ? -1 : offset;
+}
+
+int KafkaTest::PartitionsOf(const std::string& topic) {
+  rd_kafka_topic_t* handle = rd_kafka_topic_new(producer_, topic.c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  Must(rd_kafka_metadata(producer_, 0, handle, &metadata, kTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR, "metadata");
+  const int count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+  rd_kafka_metadata_destroy(metadata);
+  rd_kafka_topic_destroy(handle);
+  return count;
 }
 
 void KafkaTest::AddPartitions(const std::string& topic, int total) {
@@ -190,7 +216,8 @@ std::vector<std::string> KafkaTest::ReadCommitted(const std::string& topic, int 
 
 std::unique_ptr<Source> KafkaTest::MakeSourceOf(const std::string& topics, engine::Options more) {
   more.insert({{"brokers", brokers_}, {"topics", topics}});
-  auto source = MakeSource(Describe("kafka", std::move(more)), "j1");
+  if (const char* fetch = std::getenv("MILLRACE_TEST_KAFKA_FETCH"); fetch != nullptr) more.insert({"fetch", fetch});
+  auto source = MakeSource(Describe("kafka", std::move(more)), {"j1"});
   EXPECT_TRUE(source.ok()) << source.status();
   return std::move(*source);
 }

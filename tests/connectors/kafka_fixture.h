@@ -24,6 +24,11 @@ class KafkaTest : public testing::Test {
 
   // A topic that no other run has; `config` as "name=value".
   std::string NewTopic(int partitions, const std::vector<std::pair<std::string, std::string>>& config = {});
+  void MakeTopic(const std::string& name, int partitions,
+                 const std::vector<std::pair<std::string, std::string>>& config = {});
+  // What a consumer group has committed; -1: nothing.
+  std::int64_t CommittedOffset(const std::string& group, const std::string& topic, int partition);
+  int PartitionsOf(const std::string& topic);
   void AddPartitions(const std::string& topic, int total);
   void DeleteRecordsBefore(const std::string& topic, int partition, std::int64_t offset);
   void Produce(const std::string& topic, int partition, const std::vector<std::string>& values,

@@ -156,7 +156,31 @@ TEST_F(KafkaSink, AnUnknownTopicIsNotFound) {
   auto opened = Writer("mr-test-nowhere")->Open();
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ErrorOf(opened),
-            "topic 'mr-test-nowhere' does not exist at " + brokers_ + "; create it or correct the option topic");
+            "topic 'mr-test-nowhere' does not exist at " + brokers_ +
+                "; create it or correct the option topic; or let the sink make it, with the option create_partitions");
+}
+
+TEST_F(KafkaSink, ATopicThatIsNotThereIsMade) {
+  const std::string topic = NewTopic(1) + "-made";  // a name that no other run has
+  const engine::Options make = {{"create_partitions", "3"}, {"topic_config", "max.message.bytes=100000\n"}};
+  auto first = Writer(topic, make);
+  ASSERT_TRUE(first->Open().ok());
+  Write(*first, 1, {"a"});
+  EXPECT_THAT(ReadCommitted(topic, 3), ElementsAre("a"));
+  // One that is there stays as it is.
+  auto again = Writer(topic, {{"create_partitions", "5"}});
+  ASSERT_TRUE(again->Open().ok());
+  EXPECT_EQ(PartitionsOf(topic), 3);
+}
+
+TEST_F(KafkaSink, WhatTheBrokerDoesNotMakeIsSaid) {
+  const std::string topic = NewTopic(1) + "-unmade";
+  auto opened = Writer(topic, {{"create_partitions", "1"}, {"topic_config", "retention.years=1"}})->Open();
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(ErrorOf(opened), HasSubstr("see the option topic_config"));
+  opened = Writer(topic, {{"create_partitions", "1"}, {"replication_factor", "9"}})->Open();
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(ErrorOf(opened), HasSubstr("must not exceed the number of brokers"));
 }
 
 TEST_F(KafkaSink, AnUnreachableBrokerIsUnavailable) {

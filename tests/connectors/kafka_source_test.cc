@@ -172,7 +172,7 @@ TEST_F(KafkaSource, AnUnknownTopicIsNotFound) {
 }
 
 TEST_F(KafkaSource, AnUnreachableBrokerIsShown) {
-  auto source = MakeSource(Describe("kafka", {{"brokers", "127.0.0.1:1"}, {"topics", "t"}}), "j1");
+  auto source = MakeSource(Describe("kafka", {{"brokers", "127.0.0.1:1"}, {"topics", "t"}}), {"j1"});
   ASSERT_TRUE(source.ok());
   auto list = (*source)->ListSplits();
   EXPECT_EQ(list.status().code(), absl::StatusCode::kUnavailable);
@@ -242,6 +242,17 @@ TEST_F(KafkaSource, RecordsThatAreGoneAreDataLoss) {
   // Moved to where there are records, the same reader goes on.
   std::string position = "40";
   EXPECT_THAT(Values(Collect(*fresh, position, 60)), ElementsAreArray(Numbered("r", 40, 100)));
+}
+
+TEST_F(KafkaSource, EveryCompressionIsRead) {
+  for (const char* codec : {"gzip", "snappy", "lz4", "zstd"}) {
+    const std::string topic = NewTopic(1, {{"compression.type", codec}});  // the broker packs it anew
+    Produce(topic, 0, Numbered(codec, 0, 2000));
+    auto source = MakeSourceOf(topic);
+    auto reader = *source->OpenSplit(topic + "-0", "0");
+    std::string position = "0";
+    EXPECT_THAT(Values(Collect(*reader, position, 2000)), ElementsAreArray(Numbered(codec, 0, 2000)));
+  }
 }
 
 TEST_F(KafkaSource, KeysHeadersAndTimesComeAlong) {

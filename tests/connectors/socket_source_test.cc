@@ -1,15 +1,12 @@
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include <array>
 #include <chrono>
-#include <functional>
-#include <thread>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
 
-#include "tests/connectors/collect.h"
+#include "tests/connectors/socket_fixture.h"
 
 namespace millrace {
 namespace {
@@ -17,101 +14,8 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A listening socket on the loopback and the connection it accepted last.
-class Server {
- public:
-  Server() { Listen(0); }
-  ~Server() {
-    HangUp();
-    if (listener_ >= 0) close(listener_);
-  }
-
-  void Listen(std::uint16_t port) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    ASSERT_EQ(listen(listener_, 4), 0);
-    socklen_t size = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-  }
-  void StopListening() {
-    close(listener_);
-    listener_ = -1;
-  }
-  void Accept() {
-    pollfd polled{listener_, POLLIN, 0};
-    ASSERT_EQ(poll(&polled, 1, 10'000), 1) << "nobody connected";
-    connection_ = accept(listener_, nullptr, nullptr);
-    ASSERT_GE(connection_, 0);
-  }
-  void Send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = send(connection_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      ASSERT_GT(n, 0);
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
-  // Sends until the peer takes no more for 300 ms; returns how much it took.
-  std::size_t SendUntilBlocked(const std::string& bytes, std::size_t limit) {
-    std::size_t sent = 0;
-    pollfd polled{connection_, POLLOUT, 0};
-    while (sent < limit && poll(&polled, 1, 300) == 1) {
-      const ssize_t n = send(connection_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (n > 0) sent += static_cast<std::size_t>(n);
-    }
-    return sent;
-  }
-  void HangUp() {
-    if (connection_ >= 0) close(connection_);
-    connection_ = -1;
-  }
-  std::string port() const { return std::to_string(port_); }
-  std::uint16_t number() const { return port_; }
-
- private:
-  int listener_ = -1;
-  int connection_ = -1;
-  std::uint16_t port_ = 0;
-};
-
-std::unique_ptr<Source> Make(const std::string& port, engine::Options more = {}) {
-  more.insert({{"host", "127.0.0.1"}, {"port", port}});
-  auto source = MakeSource(Describe("socket", std::move(more)), "j1");
-  EXPECT_TRUE(source.ok()) << source.status();
-  return std::move(*source);
-}
-
-bool Await(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
-
-// Closes ranges until `count` records have come.
-std::vector<Seen> Collect(SplitReader& reader, std::string& position, std::size_t count) {
-  std::vector<Seen> all;
-  EXPECT_TRUE(Await([&] {
-    auto range = reader.Close(position, 0);
-    EXPECT_TRUE(range.ok()) << range.status();
-    if (!range.ok()) return true;
-    position = range->end;
-    for (Seen& seen : Drain(*range->data)) all.push_back(std::move(seen));
-    return all.size() >= count;
-  }));
-  return all;
-}
-
 TEST(SocketSource, HasOneSplitForEver) {
-  auto list = Make("4242")->ListSplits();
+  auto list = MakeSocket("4242")->ListSplits();
   ASSERT_TRUE(list.ok());
   ASSERT_EQ(list->splits.size(), 1u);
   EXPECT_EQ(list->splits[0].split, "127.0.0.1:4242");
@@ -119,9 +23,9 @@ TEST(SocketSource, HasOneSplitForEver) {
 }
 
 TEST(SocketSource, CutsLinesAcrossPackets) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "5");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "5");
   ASSERT_TRUE(reader.ok());
   server.Accept();
   server.Send("one\r\ntw");
@@ -135,9 +39,9 @@ TEST(SocketSource, CutsLinesAcrossPackets) {
 }
 
 TEST(SocketSource, HandsOverNoMoreThanAsked) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   server.Send("a\nb\nc\n");
   std::string position = "0";
@@ -153,24 +57,27 @@ TEST(SocketSource, HandsOverNoMoreThanAsked) {
 }
 
 TEST(SocketSource, CutsLongLinesAndSaysSo) {
-  Server server;
-  auto source = Make(server.port(), {{"max_line_bytes", "4"}});
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port(), {{"max_record_bytes", "4"}});
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   server.Send("12345");
   server.Send("6789\nabcd\n");
   std::string position = "0";
   EXPECT_THAT(Values(Collect(**reader, position, 2)), ElementsAre("1234", "abcd"));
-  EXPECT_EQ(source->Problem(), "1 lines were longer than 4 bytes and were cut (option max_line_bytes)");
+  EXPECT_EQ(source->Problem(),
+            "socket " + server.name() + ": 1 records were longer than 4 bytes and were cut (option max_record_bytes)");
 }
 
 TEST(SocketSource, ShowsAnOutageAndComesBack) {
-  Server server;
+  SocketServer server;
   server.StopListening();
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   ASSERT_TRUE(Await([&] { return !source->Problem().empty(); }));
-  EXPECT_EQ(source->Problem(), "127.0.0.1:" + server.port() + ": cannot connect: Connection refused; trying again");
+  EXPECT_EQ(source->Problem(), "socket " + server.name() +
+                                   ": cannot connect: Connection refused; is the server running, and is the port "
+                                   "right?; trying again");
   server.Listen(server.number());
   server.Accept();
   server.Send("x\n");
@@ -186,9 +93,9 @@ TEST(SocketSource, ShowsAnOutageAndComesBack) {
 }
 
 TEST(SocketSource, LinesAreKeptUntilTheyMayBeForgotten) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   server.Send("a\nb\nc\n");
   std::string position = "0";
@@ -205,9 +112,9 @@ TEST(SocketSource, LinesAreKeptUntilTheyMayBeForgotten) {
 }
 
 TEST(SocketSource, WhatAnotherRunnerHadIsSkipped) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   EXPECT_EQ((*reader)->Read("0", "7").status().code(), absl::StatusCode::kDataLoss);
   server.Send("x\n");
@@ -217,9 +124,9 @@ TEST(SocketSource, WhatAnotherRunnerHadIsSkipped) {
 }
 
 TEST(SocketSource, ForgottenLinesAreGone) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   server.Send("x\n");
   std::string position = "0";
@@ -231,9 +138,9 @@ TEST(SocketSource, ForgottenLinesAreGone) {
 }
 
 TEST(SocketSource, StopsReadingWhenNobodyTakesTheLines) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   const std::size_t limit = 200 * 1024 * 1024;
   const std::size_t sent = server.SendUntilBlocked(std::string(63, 'x') + "\n", limit);
@@ -244,13 +151,142 @@ TEST(SocketSource, StopsReadingWhenNobodyTakesTheLines) {
 }
 
 TEST(SocketSource, EndsPromptlyWhileWaiting) {
-  Server server;
-  auto source = Make(server.port());
-  auto reader = source->OpenSplit("127.0.0.1:" + server.port(), "0");
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
   server.Accept();
   const auto begin = std::chrono::steady_clock::now();
   reader->reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+}
+
+TEST(SocketSource, ADrainGivesWhatHasArrivedAndHangsUp) {
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
+  ASSERT_TRUE(reader.ok());
+  server.Accept();
+  server.Send("one\n");
+  std::string position = "0";
+  Collect(**reader, position, 1);
+  server.Send("two\nthree\nfou");
+  (*reader)->Drain();
+  (*reader)->Drain();
+  const auto closed = (*reader)->Close(position, 0);
+  ASSERT_TRUE(closed.ok());
+  EXPECT_THAT(Values(Drain(*closed->data)), ElementsAre("two", "three")) << "a line without its end is none";
+  EXPECT_EQ(source->Problem(), "") << "that is no trouble";
+  EXPECT_EQ((*reader)->Close("3", 0)->records, 0u);
+}
+
+TEST(SocketSource, EachServerIsASplit) {
+  SocketServer one, two;
+  auto source = MakeSocket("1", {{"hosts", one.name() + ", " + two.name()}});
+  const auto list = source->ListSplits();
+  ASSERT_TRUE(list.ok());
+  ASSERT_EQ(list->splits.size(), 2u);
+  auto first = source->OpenSplit(one.name(), "0");
+  auto second = source->OpenSplit(two.name(), "0");
+  one.Accept();
+  two.Accept();
+  one.Send("a\n");
+  two.Send("b\n");
+  std::string at = "0";
+  EXPECT_THAT(Values(Collect(**first, at, 1)), ElementsAre("a"));
+  at = "0";
+  EXPECT_THAT(Values(Collect(**second, at, 1)), ElementsAre("b"));
+  two.StopListening();
+  two.HangUp();
+  EXPECT_TRUE(Await([&] { return source->Problem().find(two.name() + ": cannot connect") != std::string::npos; }));
+  EXPECT_EQ(source->Problem().find(one.name()), std::string::npos) << "only the one that is away is named";
+  EXPECT_THAT(ErrorOf(source->OpenSplit("127.0.0.1:1", "0")), HasSubstr("no server '127.0.0.1:1'"));
+}
+
+TEST(SocketSource, APartOfARecordIsNoRecordWhenTheConnectionBreaks) {
+  SocketServer server;
+  auto source = MakeSocket(server.port());
+  auto reader = source->OpenSplit(server.name(), "0");
+  server.Accept();
+  server.Send("whole\npa");
+  std::string position = "0";
+  Collect(**reader, position, 1);
+  server.Reset();
+  EXPECT_TRUE(Await([&] { return source->Problem().find("1 records were cut off") != std::string::npos; }));
+  server.Accept();
+  server.Send("next\n");
+  EXPECT_THAT(Values(Collect(**reader, position, 1)), ElementsAre("next"));
+  EXPECT_THAT(source->Problem(), HasSubstr("1 records were cut off by the end of a connection"));
+}
+
+TEST(SocketSource, ASilentServerIsGivenUpAndCalledAgain) {
+  SocketServer server;
+  auto source = MakeSocket(server.port(), {{"idle_timeout_ms", "300"}});
+  auto reader = source->OpenSplit(server.name(), "0");
+  server.Accept();
+  server.Send("a\n");
+  std::string position = "0";
+  Collect(**reader, position, 1);
+  EXPECT_TRUE(server.PeerHasHungUp());
+  EXPECT_TRUE(Await([&] { return source->Problem().find("nothing has come for 300 ms") != std::string::npos; }));
+  // It has perhaps been called and given up again before it accepts.
+  for (std::uint64_t records = 0; records == 0;) {
+    server.Accept();
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_THAT(source->Problem(), HasSubstr("nothing has come for 300 ms")) << "a connection is no record";
+    server.Send("b\n");
+    EXPECT_TRUE(server.PeerHasHungUp());
+    records = (*reader)->Close("1", 0)->records;
+  }
+}
+
+// The kernel's own table of connections: 02 in the column "tr" is a timer of keepalive, and when it fires, in 1/100 s.
+long KeepaliveTimer(std::uint16_t remote_port) {
+  std::ifstream table("/proc/net/tcp");
+  std::string line;
+  std::array<char, 8> port{};
+  std::snprintf(port.data(), port.size(), ":%04X", remote_port);
+  while (std::getline(table, line)) {
+    std::istringstream words(line);
+    std::string number, local, remote, state, queues, timer;
+    words >> number >> local >> remote >> state >> queues >> timer;
+    if (!remote.ends_with(port.data()) || state != "01") continue;
+    return timer.starts_with("02:") ? std::stol(timer.substr(3), nullptr, 16) : -1;
+  }
+  return -2;
+}
+
+TEST(SocketSource, TcpAsksASilentPeer) {
+  for (const long seconds : {0L, 7L}) {
+    SocketServer server;
+    auto source = MakeSocket(server.port(), {{"keepalive_ms", std::to_string(seconds * 1000)}});
+    auto reader = source->OpenSplit(server.name(), "0");
+    server.Accept();
+    server.Send("a\n");
+    std::string position = "0";
+    Collect(**reader, position, 1);  // the options are set once records come
+    const long timer = KeepaliveTimer(server.number());
+    if (seconds == 0) {
+      EXPECT_EQ(timer, -1);
+    } else {
+      EXPECT_GT(timer, 0);
+      EXPECT_LE(timer, seconds * 100);
+    }
+  }
+}
+
+TEST(SocketSource, FramesOfTheirOwnLength) {
+  SocketServer server;
+  auto source = MakeSocket(server.port(), {{"framing", "length:2"}, {"max_record_bytes", "5"}, {"too_long", "drop"}});
+  auto reader = source->OpenSplit(server.name(), "0");
+  server.Accept();
+  using namespace std::string_view_literals;
+  server.Send("\0\3a\nb\0"sv);
+  server.Send("\6toobig\0\0\0\2ok\0\4cut"sv);
+  std::string position = "0";
+  EXPECT_THAT(Values(Collect(**reader, position, 3)), ElementsAre("a\nb", "", "ok"));
+  server.HangUp();
+  EXPECT_TRUE(Await([&] { return source->Problem().find("1 records were cut off") != std::string::npos; }));
+  EXPECT_THAT(source->Problem(), HasSubstr("1 records were longer than 5 bytes and were dropped"));
 }
 
 }  // namespace

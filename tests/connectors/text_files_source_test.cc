@@ -27,7 +27,7 @@ class TextFiles : public testing::Test {
   }
   std::unique_ptr<Source> Make(engine::Options more = {}) {
     more.insert({"directory", directory_.string()});
-    auto source = MakeSource(Describe("files", std::move(more)), "j1");
+    auto source = MakeSource(Describe("files", std::move(more)), {"j1"});
     EXPECT_TRUE(source.ok()) << source.status();
     return std::move(*source);
   }

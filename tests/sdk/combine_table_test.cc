@@ -27,7 +27,8 @@ TEST(CombineTableTest, CountsLikeAMap) {
   std::map<std::string, int> model;
   for (int i = 0; i < 50'000; ++i) {
     const std::string key = "key" + std::to_string((i * 7919) % 9001);
-    table.Prefetch(HashOf(key));
+    table.PrefetchSlot(HashOf(key));
+    table.PrefetchEntry(HashOf(key));
     Count(table, key, HashOf(key));
     ++model[key];
   }

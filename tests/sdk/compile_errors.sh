@@ -55,9 +55,17 @@ expect "ForEachBatch needs a function that can be called as" \
   'lines.ForEachBatch([](int) {});'
 expect "ToKafka writes pairs and texts" \
   'lines.Map([](std::string_view t) { return t.size(); }).ToKafka({.brokers = "h", .topic = "t"});'
+expect "ToCassandra writes pairs, tuples and plain structs of values" \
+  'lines.ToCassandra({.contact_points = "h", .keyspace = "k", .table = "t", .columns = {"c"}});'
+expect "LookupCassandra needs a key that is a value" \
+  'lines.LookupCassandra<std::tuple<int>>({}, [](std::string_view t) { return std::vector{t}; },
+                                          [](std::string_view, const std::tuple<int>*) { return 1; });'
+expect "LookupCassandra<Row> needs a pair, a tuple or a plain struct of values" \
+  'lines.LookupCassandra<std::vector<int>>({}, [](std::string_view t) { return t; },
+                                           [](std::string_view, const std::vector<int>*) { return 1; });'
 expect "WithTimestamps needs a function that gives a std::chrono::sys_time" \
   'lines.WithTimestamps([](std::string_view t) { return std::string(t); });'
-expect "WithSourceTimestamps needs a stream of millrace::KafkaRecord" \
+expect "WithSourceTimestamps needs a stream of millrace::KafkaRecord or millrace::Message" \
   'lines.WithSourceTimestamps();'
 expect "WindowByKey needs a stream of std::pair" \
   'lines.WithTimestamps([](std::string_view) { return 1; }).WindowByKey(millrace::Tumbling(std::chrono::seconds(1)));'
@@ -113,4 +121,23 @@ expect "a state needs a millrace::Codec for its type" \
   "$process"' int, int> { void OnRecord(Context&, const std::string&, int, Emit&) {}
      ValueState<Opaque> state{*this, "state"}; };
      pairs.Process<P>();'
+
+expect "a CustomSource needs a millrace::Codec for its record type" \
+  'struct S : millrace::CustomSource<Opaque> {}; (void)sizeof(S);'
+expect "a CustomReceiver needs a millrace::Codec for its record type" \
+  'struct R : millrace::CustomReceiver<Opaque> {}; (void)sizeof(R);'
+expect "a CustomSink needs a millrace::Codec for its row type" \
+  'struct S : millrace::CustomSink<Opaque> {}; (void)sizeof(S);'
+expect "FromSource needs a shared_ptr to a class derived from millrace::CustomSource<T>" \
+  'struct S { using Record = int; }; ctx.FromSource(std::make_shared<S>());'
+expect "FromReceiver needs a function callable, as const, as make(const std::string& name)" \
+  'ctx.FromReceiver({}, [] { return 1; });'
+expect "FromReceiver needs a function that gives a std::unique_ptr to a millrace::CustomReceiver<T>" \
+  'struct R { using Record = int; }; ctx.FromReceiver({}, [](const std::string&) { return std::make_unique<R>(); });'
+expect "ToSink needs a shared_ptr to a class derived from millrace::CustomSink<T>" \
+  'struct S { using Record = int; }; lines.ToSink(std::make_shared<S>(), [](std::string_view) { return 1; });'
+expect "ToSink: the sink takes another type than the stream" \
+  'struct S : millrace::CustomSink<int> {}; lines.ToSink(std::shared_ptr<S>());'
+expect "ToSink needs a function that gives a row of the sink" \
+  'struct S : millrace::CustomSink<int> {}; lines.ToSink(std::shared_ptr<S>(), [](std::string_view t) { return t; });'
 exit $failed

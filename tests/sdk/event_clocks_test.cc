@@ -100,9 +100,11 @@ TEST(EventClocksTest, EveryKeyGroupBringsTheClocksAlong) {
     state->clocks.Advance(0);
     MapChanges changes(entries);
     state->TakeChanges(changes);
+    EXPECT_FALSE(state->TakeMore(1'000));
     std::map<std::string, std::string> again;
     MapChanges no_changes(again);
     state->TakeChanges(no_changes);
+    EXPECT_FALSE(state->TakeMore(1'000));
     EXPECT_TRUE(again.empty());
   }
   EXPECT_EQ(entries.size(), kGroups);

@@ -58,6 +58,7 @@ class Harness {
   std::uint64_t batch = 1;
   std::size_t chunk = engine::kChunkRecords;  // how many records a task is given at once
   std::int64_t time_us = 1'700'000'000'000'000;
+  engine::Lookups* lookups = nullptr;
   bool stored = false;  // state lives in a StateStore, not in memory; to be set before the first batch
 
   // Ends all states and makes them again from what they have saved, as after a loss of the runner.
@@ -168,6 +169,8 @@ class Harness {
   static void Save(HeldState& held) {
     MapChanges changes(held.saved);
     held.state->TakeChanges(changes);
+    while (held.state->TakeMore(10)) {
+    }
   }
 
   void RunStage(const engine::StageDescription& stage, Functions& functions) {
@@ -210,6 +213,7 @@ class Harness {
     context.stage = stage.id;
     context.partition = partition;
     context.fence = 7;
+    context.lookups = lookups;
     context.current_operator = &running->current;
     if (stage.stateful) {
       HeldState& held = states_[{stage.id, partition}];

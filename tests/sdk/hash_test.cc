@@ -30,6 +30,19 @@ struct Hasher<Caseless> {
 namespace {
 
 // These numbers are where keys live: if one changes, every key of every job moves to another partition.
+TEST(KeyEquals, TextsOfAllLengthsDifferAtAnyByte) {
+  for (std::size_t size = 0; size < 40; ++size) {
+    const std::string text(size, 'a');
+    EXPECT_TRUE(detail::KeyEquals(text, std::string_view(std::string(size, 'a'))));
+    EXPECT_FALSE(detail::KeyEquals(text, text + 'a'));
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string other = text;
+      other[at] = 'b';
+      EXPECT_FALSE(detail::KeyEquals(text, other)) << size << " " << at;
+    }
+  }
+}
+
 TEST(HashTest, IsForEver) {
   EXPECT_EQ(HashOf(std::string_view("word")), XXH3_64bits("word", 4));
   EXPECT_EQ(HashOf(std::uint64_t{0}), 16294208416658607535ULL);

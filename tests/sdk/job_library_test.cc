@@ -66,7 +66,7 @@ std::string NoteOf(const std::string& path) {
 }
 
 TEST(JobLibraryTest, HasANote) {
-  EXPECT_EQ(NoteOf(kExamples + "word_count.so"), "abi=3;sdk=0.1.0;compiler=g++ " __VERSION__ ";job=word_count");
+  EXPECT_EQ(NoteOf(kExamples + "word_count.so"), "abi=7;sdk=0.1.0;compiler=g++ " __VERSION__ ";job=word_count");
   EXPECT_EQ(NoteOf(kJobs + "not_a_job.so"), "");
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "millrace/kafka_record.h"
+#include "millrace/message.h"
 
 namespace millrace {
 namespace {
@@ -80,6 +81,18 @@ TEST(OwnedTest, KafkaRecordsKeepTheirBytes) {
   ASSERT_EQ(copy.record().headers.size(), 1u);
   EXPECT_EQ(copy.record().headers[0].name, "trace");
   EXPECT_EQ(copy.record().headers[0].value, "value");
+}
+
+TEST(OwnedTest, MessagesKeepTheirBytes) {
+  static_assert(kSame<Owned<Message>, OwnedMessage>);
+  auto value = std::make_unique<std::string>("body");
+  std::vector<engine::Header> headers = {{"trace", *value}};
+  const OwnedMessage owned = ToOwned(Message{"k", *value, "q", {}, headers});
+  value.reset();
+  headers.clear();
+  EXPECT_EQ(owned.record().value, "body");
+  EXPECT_EQ(owned.record().Header("trace"), "body");
+  EXPECT_EQ(owned.record().Header("none", "fallback"), "fallback");
 }
 
 }  // namespace

@@ -148,6 +148,11 @@ TEST(PlannerTest, OptionsThatMustBeGiven) {
             "KafkaText at planner_test.cc:N: option topics is empty; it must be given");
   EXPECT_EQ(Refusal([&](JobContext& ctx) { ctx.SocketText({.host = "h"}); }),
             "SocketText at planner_test.cc:N: option port is 0; it must be given");
+  EXPECT_EQ(Refusal([&](JobContext& ctx) { ctx.SocketText({}); }),
+            "SocketText at planner_test.cc:N: option host is empty; it must be given");
+  EXPECT_EQ(Refusal([&](JobContext& ctx) { ctx.SocketText({.host = "h", .port = 1, .hosts = {"i:2"}}); }),
+            "SocketText at planner_test.cc:N: options host and hosts are both given; name all servers in hosts, as "
+            "host:port");
   EXPECT_EQ(Refusal([&](JobContext& ctx) { ctx.TextFiles({.directory = "d"}).ToKafka({.brokers = "h"}); }),
             "ToKafka at planner_test.cc:N: option topic is empty; it must be given");
   EXPECT_EQ(Refusal([&](JobContext& ctx) { ctx.TextFiles({.directory = "d"}).ToFiles({}); }),

@@ -52,6 +52,39 @@ TEST(SinksTest, KafkaRowsHaveKeyAndValue) {
             (Options{{"brokers", "h"}, {"topic", "t"}, {"exactly_once", "false"}, {"rdkafka.linger.ms", "5"}}));
 }
 
+TEST(SinksTest, RabbitMqRowsHaveRoutingKeyAndBody) {
+  Harness job([](JobContext& ctx) {
+    const RabbitMqServer server = {.hosts = {"a", "b:1"}};
+    const auto lines = ctx.TextFiles({.directory = "d"});
+    lines.ToRabbitMq({.server = server, .exchange = "e", .routing_key = "k", .mandatory = false});
+    lines.Map([](std::string_view t) { return std::pair(t, t.size()); }).ToRabbitMq({.server = server});
+    lines.ToRabbitMq({.server = server}, [](std::string_view t) {
+      return t == "a" ? RabbitMqOutput{"key", "body"} : RabbitMqOutput{std::nullopt, "no key"};
+    });
+  });
+  job.Feed(0, {{"a", "bb"}});
+  job.RunBatch();
+  EXPECT_EQ(job.texts(1), (Texts{"a", "bb"}));
+  EXPECT_EQ(job.texts(3), (Texts{"a => 1", "bb => 2"}));
+  EXPECT_EQ(job.texts(4), (Texts{"key => body", "no key"}));
+  const engine::OperatorDescription& sink = job.graph().operators[1];
+  EXPECT_EQ(sink.connector, "rabbitmq");
+  EXPECT_EQ(sink.options, (Options{{"hosts", "a,b:1"},
+                                   {"virtual_host", "/"},
+                                   {"username", "guest"},
+                                   {"password_file", ""},
+                                   {"tls", "false"},
+                                   {"ca_file", ""},
+                                   {"certificate_file", ""},
+                                   {"key_file", ""},
+                                   {"heartbeat_ms", "10000"},
+                                   {"connect_timeout_ms", "5000"},
+                                   {"exchange", "e"},
+                                   {"routing_key", "k"},
+                                   {"mandatory", "false"},
+                                   {"content_type", ""}}));
+}
+
 TEST(SinksTest, FileRowsAreLines) {
   Harness job([](JobContext& ctx) {
     const auto pairs = ctx.TextFiles({.directory = "d"}).Map([](std::string_view t) { return std::pair(t, 1); });

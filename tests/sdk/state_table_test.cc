@@ -32,6 +32,8 @@ class StateTableTest : public testing::TestWithParam<bool> {
     if (!GetParam()) {
       MapChanges changes(entries_);
       from->TakeChanges(changes);
+      while (from->TakeMore(10)) {
+      }
     }
     auto to = Make();
     if (!GetParam()) {
@@ -77,6 +79,53 @@ TEST_P(StateTableTest, AgreesWithAMapThroughChangesErasuresAndMoves) {
     }
   }
   EXPECT_EQ(All(*Move(std::move(state))), model);
+}
+
+// A checkpoint that is taken bit by bit, within batches and between them, is the state as it was when it began.
+TEST_P(StateTableTest, WhatIsTakenIsTheStateAtTheBeginning) {
+  if (GetParam()) return;  // in memory alone
+  std::mt19937_64 random(2);
+  std::map<std::string, std::uint64_t> model;
+  auto state = Make();
+  state->Loaded();
+  const auto change = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      const std::string key = "k" + std::to_string(random() % 2'000);
+      const std::uint64_t hash = HashOf(key);
+      if (random() % 3 == 0) {
+        if (auto* entry = state->counts.Find(hash, std::string_view(key))) state->counts.Erase(*entry);
+        model.erase(key);
+      } else {
+        auto& entry = state->counts.FindOrAdd(hash, std::string_view(key), [] { return std::uint64_t{0}; });
+        entry.value += static_cast<std::uint64_t>(i);
+        state->counts.Changed(entry);
+        model[key] += static_cast<std::uint64_t>(i);
+      }
+    }
+    if (random() % 10 == 0) {
+      state->counts.ForEach([&](Table::Entry& entry) {
+        ++entry.value;
+        state->counts.Changed(entry);
+        ++model[entry.key];
+      });
+    }
+    state->EndBatch();
+  };
+  for (int checkpoint = 0; checkpoint < 100; ++checkpoint) {
+    change(static_cast<int>(random() % 1'000));
+    const auto then = model;
+    MapChanges changes(entries_);
+    state->TakeChanges(changes);
+    EXPECT_THROW(state->TakeChanges(changes), std::logic_error);
+    do {
+      change(static_cast<int>(random() % 100));
+    } while (state->TakeMore(random() % 300));
+    ASSERT_FALSE(state->TakeMore(1'000'000));
+    Counts restored(StateSetup{&description_, 0, 128, nullptr});
+    for (const auto& [key, value] : entries_) restored.Load(std::string_view(key).substr(2), value);
+    restored.Loaded();
+    ASSERT_EQ(All(restored), then) << checkpoint;
+  }
 }
 
 TEST_P(StateTableTest, ForEachMayChangeAndErase) {
@@ -126,6 +175,7 @@ TEST(StateTableOrder, SurvivesARestore) {
   std::map<std::string, std::string> entries;
   MapChanges changes(entries);
   before.TakeChanges(changes);
+  EXPECT_FALSE(before.TakeMore(1'000'000));
   Counts after(StateSetup{&description, 0, 128, nullptr});
   for (const auto& [key, value] : entries) after.Load(std::string_view(key).substr(2), value);
   after.Loaded();
@@ -157,6 +207,7 @@ TEST(StateLog, GivesBackWhatWasNotDeletedInOrder) {
       panes.log.Delete(3, 2);
       MapChanges changes(entries);
       panes.TakeChanges(changes);
+      EXPECT_FALSE(panes.TakeMore(1));
     }
     Panes panes(StateSetup{&description, 0, 128, stored ? &store : nullptr});
     if (!stored) {

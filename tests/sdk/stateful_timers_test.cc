@@ -54,6 +54,7 @@ class StateTimersTest : public testing::TestWithParam<bool> {
     if (!GetParam()) {
       MapChanges changes(entries_);
       alarms->TakeChanges(changes);
+      EXPECT_FALSE(alarms->TakeMore(1));
     }
     alarms = Make();
   }

@@ -250,6 +250,7 @@ TEST(UpdateStateCosts, AStateThatStaysTheSameIsNotWrittenAgain) {
   std::map<std::string, std::string> entries;
   MapChanges changes(entries);
   state->TakeChanges(changes);
+  EXPECT_FALSE(state->TakeMore(1'000));
   EXPECT_TRUE(stage.stateful);
   EXPECT_TRUE(stage.runs_empty);
   EXPECT_EQ(job.graph().operators[stage.root].state, "UpdateStateByKey of std::string to std::string");

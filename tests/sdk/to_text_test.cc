@@ -4,6 +4,7 @@
 
 #include "millrace/internal/type_name.h"
 #include "millrace/kafka_record.h"
+#include "millrace/message.h"
 
 namespace millrace {
 namespace {
@@ -34,6 +35,8 @@ TEST(ToTextTest, EveryKnownType) {
   EXPECT_EQ(TextOf(Point{3, "p"}), "{3, p}");
   EXPECT_EQ(TextOf(std::pair(Point{3, "p"}, std::vector<int>{})), "({3, p}, [])");
   EXPECT_EQ(TextOf(KafkaRecord{"k", "v", "t", 1, 2, {}, {}}), "t/1@2 k = v");
+  EXPECT_EQ(TextOf(Message{"k", "v", "q", {}, {}}), "q k = v");
+  EXPECT_EQ(TextOf(Message{{}, "v", {}, {}, {}}), "v");
 }
 
 TEST(TypeNameTest, IsWhatAnAuthorWouldWrite) {

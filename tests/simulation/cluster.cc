@@ -1,5 +1,6 @@
 #include "tests/simulation/cluster.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "common/status.h"
@@ -20,6 +21,7 @@ Cluster::Settings::Settings(Random& random) {
   limits.pending_batches_max = 1 + random.Below(4);
   limits.attempts_max = 1'000'000;
   limits.retained_batches_max = 4 + random.Below(30);
+  limits.checkpoints_kept = 2 + random.Below(kCheckpointsKeptMax - 1);
   executors = static_cast<int>(1 + random.Below(4));
   constexpr double kHarshness[] = {0.1, 0.5, 1, 3};
   harshness = kHarshness[random.Below(4)];
@@ -139,6 +141,7 @@ void Cluster::BreakSomething() {
   if (random_.Chance(0.005 * h)) LoseRunner();
   if (random_.Chance(0.005 * h)) BreakStream();
   if (random_.Chance(0.002 * h)) LoseExecutor();
+  if (random_.Chance(0.002 * h)) LeaveExecutor();
   if (random_.Chance(0.010 * h)) BreakLink(AnyProcess(), AnyProcess());
   if (random_.Chance(0.005 * h)) FreezeRunner();
   if (settings_.restarts && random_.Chance(0.002 * h)) RestartDriver();
@@ -252,6 +255,32 @@ void Cluster::LoseExecutor() {
   clock_.In(noticed + random_.Between(1'000, 1'000'000), [this, name] { BringBack(name); });
 }
 
+// It says that it goes, and is gone when it is let go or has lost its patience; another one comes later.
+void Cluster::LeaveExecutor() {
+  auto it = std::next(executors_.begin(), static_cast<std::ptrdiff_t>(random_.Below(executors_.size())));
+  if (!it->second.up) return;
+  const std::string name = it->first;
+  Say(name, "leaves");
+  Saw("leaving executor");
+  StepIn(Delay(), ExecutorLeaving{name});
+  const std::int64_t patience = random_.Between(1'000, 2'000'000);
+  clock_.In(patience, [this, name, life = it->second.life] {
+    Executor& executor = executors_.at(name);
+    if (!executor.up || executor.life != life) return;
+    executor.up = false;
+    ++executor.life;
+    std::vector<std::string> runners;
+    for (const auto& [id, process] : processes_) {
+      if (process.runner->executor() == name) runners.push_back(id);
+    }
+    for (const std::string& id : runners) Kill(id);
+    Saw(!runners.empty() ? "executor gone before it was let go" : "executor gone after it was let go");
+    const std::int64_t noticed = random_.Between(100, 300'000);
+    StepIn(noticed, ExecutorLost{name, "it has left"});
+    clock_.In(noticed + random_.Between(1'000, 1'000'000), [this, name] { BringBack(name); });
+  });
+}
+
 void Cluster::BringBack(const std::string& executor) {
   executors_.at(executor).up = true;
   Register(executor, Delay());
@@ -294,6 +323,27 @@ void Cluster::Ask(const std::string& from, const std::string& to, std::vector<ru
     if (it == processes_.end() || links_[{to, from}].generation != generation) return;
     it->second.runner->Deliver([from, blocks](SimRunner& r) { r.Resend(from, blocks); });
   });
+}
+
+// Not one without which the job cannot go on: an older checkpoint must do without it, also when the next one, which may
+// be on its way to the journal, has taken the place of the oldest.
+bool Cluster::IsDamaged(const std::string& file) {
+  if (damaged_.contains(file)) return true;
+  if (!faults_ || !random_.Chance(0.1 * settings_.harshness)) return false;
+  std::size_t older = settings_.limits.checkpoints_kept;
+  for (const Checkpoint& checkpoint : journal_.restored().checkpoints_before) {
+    if (--older <= 1) return false;
+    bool good = true;
+    for (const auto& [task, chain] : checkpoint.chains) {
+      good = good && std::ranges::none_of(
+                         chain, [&](const StateFile& f) { return f.name == file || damaged_.contains(f.name); });
+    }
+    if (!good) continue;
+    Say("world", Concat(file, " is damaged"));
+    damaged_.insert(file);
+    return true;
+  }
+  return false;
 }
 
 SplitReport Cluster::List(std::uint32_t source) {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,9 +49,12 @@ class Cluster final : public RunnerWorld {
   double task_failure_chance() const override { return faults_ ? settings_.task_failures : 0; }
   std::size_t pending_batches_max() const override { return pending_max_; }
   std::size_t retained_batches_max() const override {
-    return settings_.plan.stateful() ? std::max<std::size_t>(settings_.limits.retained_batches_max, 12) : 0;
+    const std::size_t an_interval = std::max<std::size_t>(settings_.limits.retained_batches_max, 12);
+    return settings_.plan.stateful() ? an_interval * (seen_.contains("passed over") ? kCheckpointsKeptMax + 1 : 1) : 0;
   }
   std::map<std::string, StateContent>& checkpoint_store() override { return checkpoint_store_; }
+  bool IsUp(const std::string& runner) const override { return master_ != nullptr && master_->runners().IsUp(runner); }
+  bool IsDamaged(const std::string& file) override;
   std::pair<std::uint64_t, bool> Grown(const SplitKey& split) override { return sources_.Grown(split); }
   SplitReport List(std::uint32_t source) override;
   void ToDriver(const std::string& runner, JobEvent event) override;
@@ -111,6 +115,7 @@ class Cluster final : public RunnerWorld {
   void Do(const AppendSplits& action);
   void Do(const AppendPlanned& action);
   void Do(const AppendCheckpoint& action);
+  void Do(const PassedOver& action);
   void Do(const AppendCommitted& action);
   void Do(const EndJob& action);
   void Append(JournalRecord record);
@@ -128,6 +133,7 @@ class Cluster final : public RunnerWorld {
   void FreezeRunner();
   void BreakStream();
   void LoseExecutor();
+  void LeaveExecutor();
   void BringBack(const std::string& executor);
   void BreakLink(const std::string& from, const std::string& to);
   void RunFor(std::int64_t duration);
@@ -156,9 +162,11 @@ class Cluster final : public RunnerWorld {
   JobState ended_ = JobState::kStarting;
   std::map<std::string, std::uint64_t> seen_;
   std::map<std::string, StateContent> checkpoint_store_;  // files by name; shared by all, and survives everything
+  std::set<std::string> damaged_;                         // of them
   std::map<std::string, Executor> executors_;
   std::map<std::string, Process> processes_;
   std::map<std::pair<std::string, std::string>, Link> links_;
+  std::set<std::string> stopped_;  // runners that were to be stopped
 };
 
 }  // namespace millrace::simulation

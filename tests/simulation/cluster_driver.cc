@@ -1,4 +1,6 @@
 // The simulated driver daemon: carries the job master's actions out.
+#include <algorithm>
+
 #include "common/status.h"
 #include "tests/simulation/cluster.h"
 
@@ -14,7 +16,9 @@ void Cluster::StartDriver() {
   } else {
     const JobSnapshot& snapshot = journal_.restored();
     if (!snapshot.pending.empty()) Saw("restored batch");
-    pending_max_ = std::max(settings_.limits.pending_batches_max, snapshot.pending.size());
+    const auto uncommitted = std::ranges::count_if(
+        snapshot.pending, [&](const PlannedBatch& planned) { return planned.batch > snapshot.committed; });
+    pending_max_ = std::max(settings_.limits.pending_batches_max, static_cast<std::size_t>(uncommitted));
     master_ = std::make_unique<JobMaster>("j-sim", settings_.plan, epoch_, settings_.limits, &snapshot);
   }
   for (const auto& [name, executor] : executors_) {
@@ -142,12 +146,14 @@ void Cluster::Do(const StartRunner& action) {
   clock_.In(random_.Between(2'000, 60'000), [this, action, life = driver_life_, executor_life = executor.life] {
     const Executor& now = executors_.at(action.executor);
     if (life != driver_life_ || !now.up || now.life != executor_life || HasEnded(ended_)) return;
+    if (stopped_.contains(action.runner)) return;  // its executor has heard of that before it had begun
     processes_[action.runner].runner = std::make_shared<SimRunner>(*this, action.runner, action.executor, epoch_);
     Connect(action.runner);
   });
 }
 
 void Cluster::Do(const StopRunner& action) {
+  stopped_.insert(action.runner);
   clock_.In(Delay(), [this, runner = action.runner] { Kill(runner); });
 }
 
@@ -197,6 +203,13 @@ void Cluster::Do(const AppendCheckpoint& action) {
   if (trace_) Say("driver", Concat("has checkpoint ", action.checkpoint.batch));
   Append(action);
   StepIn(journal_.last_durable_at() - clock_.now(), CheckpointDurable{action.checkpoint.batch});
+}
+
+void Cluster::Do(const PassedOver& action) {
+  Saw("passed over");
+  if (action.instead == 0) Saw("passed over to the begin");
+  Say("driver", Concat("passes over checkpoint ", action.checkpoint, " and goes on from ", action.instead));
+  Append(master_->Snapshot());
 }
 
 void Cluster::Do(const AppendCommitted& action) {

@@ -107,9 +107,12 @@ void Journal::Apply(const AppendCheckpoint& record) {
   if (checkpoint.batch > committed_) throw Violation{Concat("checkpoint ", checkpoint.batch, " is not committed")};
   if (checkpoint.batch <= restored_.checkpoint.batch)
     throw Violation{Concat("checkpoint ", checkpoint.batch, " comes after checkpoint ", restored_.checkpoint.batch)};
-  restored_.checkpoint_before = std::move(restored_.checkpoint);
+  std::vector<Checkpoint>& before = restored_.checkpoints_before;
+  before.insert(before.begin(), std::move(restored_.checkpoint));
   restored_.checkpoint = checkpoint;
-  std::erase_if(restored_.pending, [&](const PlannedBatch& planned) { return planned.batch <= checkpoint.batch; });
+  if (before.size() <= kCheckpointsKeptMax) return;
+  before.resize(kCheckpointsKeptMax);
+  std::erase_if(restored_.pending, [&](const PlannedBatch& planned) { return planned.batch <= before.back().batch; });
 }
 
 void Journal::Apply(const JobSnapshot& record) {

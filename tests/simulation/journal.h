@@ -15,6 +15,9 @@
 
 namespace millrace::simulation {
 
+// More than any master keeps here.
+inline constexpr std::size_t kCheckpointsKeptMax = 6;
+
 using JournalRecord = std::variant<AppendSplits, AppendPlanned, AppendCommitted, AppendCheckpoint, JobSnapshot>;
 
 class Journal {

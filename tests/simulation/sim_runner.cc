@@ -344,8 +344,10 @@ void SimRunner::Restore(const runner::RestoreState& action, std::uint64_t life) 
   if (Fails()) return Fail(action.attempt, "the checkpoint store does not answer");
   for (const StateFile& file : action.files) {
     const auto content = world_.checkpoint_store().find(file.name);
-    if (content == world_.checkpoint_store().end() || content->second.task != action.task)
-      throw Violation{Concat(id_, " cannot restore from ", file.name)};
+    const bool there = content != world_.checkpoint_store().end() && content->second.task == action.task;
+    if (!there && !world_.IsUp(id_)) return Damaged(action, file.name);  // told so before it was replaced
+    if (!there) throw Violation{Concat(id_, " cannot restore from ", file.name)};
+    if (world_.IsDamaged(file.name)) return Damaged(action, file.name);
     state.value = content->second.state;
   }
   state.chain = action.files;
@@ -353,6 +355,12 @@ void SimRunner::Restore(const runner::RestoreState& action, std::uint64_t life) 
   if (world_.tracing())
     world_.Say(id_, Concat("stage ", action.task.stage, " partition ", action.task.partition, " is restored"));
   Take(runner::StateRestored{action.attempt});
+}
+
+void SimRunner::Damaged(const runner::RestoreState& action, const std::string& file) {
+  world_.Saw("damaged checkpoint file");
+  if (world_.tracing()) world_.Say(id_, Concat("finds ", file, " damaged"));
+  Take(runner::TaskFailed{action.attempt, 0, Concat(file, " is damaged"), false, {file}});
 }
 
 void SimRunner::Do(const runner::TakeState& action) {
@@ -373,7 +381,13 @@ void SimRunner::Save(runner::AttemptId attempt, TaskKey task, Record value, std:
   const auto now = states_.find(task);
   if (now == states_.end() || now->second.life != life) return;
   StateChain& chain = now->second.chain;
-  if (chain.size() == 3) chain.clear();
+  if (chain.size() == 3) {  // merged into one
+    if (world_.IsDamaged(chain.front().name)) {
+      world_.Saw("damaged file to be merged");
+      return Take(runner::StateNotSaved{attempt, Concat(chain.front().name, " is damaged"), {chain.front().name}});
+    }
+    chain.clear();
+  }
   if (world_.mutation() == Mutation::kEarlyGarbage && !chain.empty())
     world_.checkpoint_store().erase(chain.front().name);
   chain.push_back({name, 8, 1, chain.empty()});
@@ -402,7 +416,7 @@ void SimRunner::Do(const runner::ReportFailure& action) { world_.ToDriver(id_, F
 void SimRunner::CheckBounds() const {
   constexpr std::size_t kPartitionsMax = 20;
   const std::size_t batches =
-      world_.pending_batches_max() + world_.retained_batches_max() + 8;  // what is under way to it may be late
+      world_.pending_batches_max() + world_.retained_batches_max() + 16;  // what is under way to it may be late
   if (core_.tasks() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", core_.tasks(), " tasks")};
   if (results_.size() > kPartitionsMax * batches) throw Violation{Concat(id_, " keeps ", results_.size(), " results")};
   if (writers_.size() > 2 * kPartitionsMax) throw Violation{Concat(id_, " keeps ", writers_.size(), " writers")};

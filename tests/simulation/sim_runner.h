@@ -51,6 +51,10 @@ class RunnerWorld {
   virtual std::size_t pending_batches_max() const = 0;
   virtual std::size_t retained_batches_max() const = 0;
   virtual std::map<std::string, StateContent>& checkpoint_store() = 0;
+  // Whether the driver takes this runner for one of its own.
+  virtual bool IsUp(const std::string& runner) const = 0;
+  // Whether this file of the newest checkpoint is damaged: now and then one is, from now on.
+  virtual bool IsDamaged(const std::string& file) = 0;
   // Up to where the split has grown, and whether it will never grow again.
   virtual std::pair<std::uint64_t, bool> Grown(const SplitKey& split) = 0;
   virtual SplitReport List(std::uint32_t source) = 0;
@@ -94,6 +98,7 @@ class SimRunner : public std::enable_shared_from_this<SimRunner> {
     StateChain chain;
   };
   void Restore(const runner::RestoreState& action, std::uint64_t life);
+  void Damaged(const runner::RestoreState& action, const std::string& file);
   void Save(runner::AttemptId attempt, TaskKey task, Record value, std::uint64_t life);
   Records Compute(const runner::TaskRef& ref, const Records& input);
   struct Writer {

@@ -69,14 +69,33 @@ TEST(Simulation, TheSameSeedIsTheSameLife) {
 // What the protocol is for must happen in these lives, and not once in a while.
 TEST(Simulation, EverythingThatCanGoWrongDoes) {
   std::map<std::string, std::uint64_t> seen;
-  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
     for (const auto& [what, times] : LiveOnce(seed, Mutation::kNone, false).seen) seen[what] += times;
   }
-  for (const char* what :
-       {"Go and cut in one message", "block asked for again", "broken link", "damaged block", "dead driver", "dead runner", "failed attempt", "frozen runner",
-        "lost executor", "new split", "new stream of a live runner", "orphan", "output dropped for its mark",
-        "range read again", "restored batch", "reduce of a committed batch", "two blocks of one key",
-        "writer fenced when it commits", "writer fenced when it opens"}) {
+  for (const char* what : {"block asked for again",
+                           "broken link",
+                           "damaged block",
+                           "damaged checkpoint file",
+                           "damaged file to be merged",
+                           "dead driver",
+                           "dead runner",
+                           "executor gone after it was let go",
+                           "failed attempt",
+                           "frozen runner",
+                           "Go and cut in one message",
+                           "lost executor",
+                           "new split",
+                           "new stream of a live runner",
+                           "orphan",
+                           "output dropped for its mark",
+                           "passed over",
+                           "passed over to the begin",
+                           "range read again",
+                           "reduce of a committed batch",
+                           "restored batch",
+                           "two blocks of one key",
+                           "writer fenced when it commits",
+                           "writer fenced when it opens"}) {
     EXPECT_GE(seen[what], 3u) << what;
   }
 }

@@ -48,6 +48,12 @@ void Client::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* se
   }
 }
 
+void Client::OnOffsetCommit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t*, void* self) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
+  static_cast<Client*>(self)->problem_.Set(
+      Concat("kafka: offsets cannot be committed for the option group: ", ErrorText(error), "; the job goes on"));
+}
+
 void Client::OnLog(const rd_kafka_t*, int level, const char* facility, const char* text) {
   // Outages are shown by Problem(); in the log they would be repeated by every client of every job.
   const log::Fields fields = {{"facility", std::string_view(facility)}, {"text", std::string_view(text)}};
@@ -59,6 +65,7 @@ absl::StatusOr<std::shared_ptr<Client>> Client::New(rd_kafka_type_t type, Config
   rd_kafka_conf_set_opaque(config.get(), client.get());
   rd_kafka_conf_set_error_cb(config.get(), OnError);
   rd_kafka_conf_set_log_cb(config.get(), OnLog);
+  if (type == RD_KAFKA_CONSUMER) rd_kafka_conf_set_offset_commit_cb(config.get(), OnOffsetCommit);
   if (type == RD_KAFKA_PRODUCER) rd_kafka_conf_set_dr_msg_cb(config.get(), OnDelivery);
   std::array<char, 512> why{};
   client->handle_ = rd_kafka_new(type, config.get(), why.data(), why.size());
@@ -93,6 +100,20 @@ absl::StatusOr<std::int32_t> Client::AskPartitionCount(const std::string& topic)
   rd_kafka_metadata_destroy(metadata);
   if (topic_error != RD_KAFKA_RESP_ERR_NO_ERROR) return Failed(Concat("topic '", topic, "'"), topic_error);
   return partitions;
+}
+
+absl::StatusOr<std::map<std::string, std::int32_t>> Client::AllTopics() {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const rd_kafka_resp_err_t error = rd_kafka_metadata(handle_, 1, nullptr, &metadata, kMetadataTimeoutMs);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return Failed("listing the topics", error);
+  std::map<std::string, std::int32_t> topics;
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic_t& topic = metadata->topics[i];
+    // One that is just being made or deleted is seen the next time, or no more.
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR) topics[topic.topic] = topic.partition_cnt;
+  }
+  rd_kafka_metadata_destroy(metadata);
+  return topics;
 }
 
 absl::StatusOr<std::int32_t> Client::PartitionCount(const std::string& topic, std::string_view option) {

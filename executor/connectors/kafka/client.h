@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -43,6 +44,9 @@ class Client {
   // answers.
   absl::StatusOr<std::int32_t> PartitionCount(const std::string& topic, std::string_view option);
 
+  // All topics that this client may see, with their partitions.
+  absl::StatusOr<std::map<std::string, std::int32_t>> AllTopics();
+
   // "…: no broker answers: …": for a call that failed with `error`.
   absl::Status Failed(std::string_view what, rd_kafka_resp_err_t error);
 
@@ -52,6 +56,7 @@ class Client {
 
   static void OnError(rd_kafka_t*, int error, const char* reason, void* self);
   static void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* self);
+  static void OnOffsetCommit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t*, void* self);
   static void OnLog(const rd_kafka_t*, int level, const char* facility, const char* text);
 
   const std::string brokers_;

@@ -5,6 +5,7 @@
 
 #include "common/nearest.h"
 #include "common/status.h"
+#include "executor/connectors/kafka/security.h"
 
 namespace millrace::kafka {
 namespace {
@@ -45,6 +46,10 @@ absl::Status Config::SetFromOptions(const OptionReader& reader, const engine::Op
     const std::string name = option.substr(kPropertyPrefix.size());
     for (const RefusedProperty& property : refused) {
       if (property.name == name) return reader.Bad(option, "(value '", value, "') cannot be set: ", property.why);
+    }
+    bool secret = false;
+    if (const std::string_view why = RefusedSecurityProperty(name, secret); !why.empty()) {
+      return reader.Bad(option, secret ? "" : Concat("(value '", value, "') "), "cannot be set: ", why);
     }
     if (absl::Status set = Set(name.c_str(), value); !set.ok()) {
       return reader.Bad(option, "has the value '", value, "': ", Message(set));

@@ -5,14 +5,18 @@
 #include "executor/connectors/kafka/client.h"
 #include "executor/connectors/kafka/config.h"
 #include "executor/connectors/kafka/row_producer.h"
-#include "executor/connectors/kafka/topic_names.h"
+#include "executor/connectors/kafka/security.h"
+#include "executor/connectors/kafka/sink_topic.h"
 #include "executor/connectors/kafka/transactional_writer.h"
 #include "executor/connectors/options.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"brokers", "topic", "exactly_once"};
+constexpr std::array<std::string_view, 13> kNames = {
+    "brokers",      "topic", "create_partitions", "replication_factor", "topic_config", "exactly_once",
+    "tls",          "ca",    "certificate",       "private_key",        "sasl",         "username",
+    "password_file"};
 constexpr int kStageMs = 20'000;
 constexpr int kCommitMs = 30'000;
 
@@ -49,7 +53,7 @@ constexpr std::array<std::array<const char*, 2>, 8> kDefaults = {{
 
 class AtLeastOnceWriter : public SinkWriter {
  public:
-  AtLeastOnceWriter(kafka::Config config, std::string brokers, std::string topic)
+  AtLeastOnceWriter(kafka::Config config, std::string brokers, kafka::SinkTopic topic)
       : config_(std::move(config)), brokers_(std::move(brokers)), topic_(std::move(topic)) {}
 
   absl::StatusOr<std::uint64_t> Open() override {
@@ -58,12 +62,12 @@ class AtLeastOnceWriter : public SinkWriter {
   }
 
   absl::Status Stage(std::uint64_t, std::int64_t batch_time_us, const RowBuffer& rows) override {
-    if (producer_ == nullptr) return FailedPrecondition("kafka sink for topic '", topic_, "' is not open");
+    if (producer_ == nullptr) return FailedPrecondition("kafka sink for topic '", topic_.name, "' is not open");
     return Checked(producer_->Produce(rows.rows(), batch_time_us, kafka::After(kStageMs)));
   }
 
   absl::Status Commit(std::uint64_t) override {
-    if (producer_ == nullptr) return FailedPrecondition("kafka sink for topic '", topic_, "' is not open");
+    if (producer_ == nullptr) return FailedPrecondition("kafka sink for topic '", topic_.name, "' is not open");
     return Checked(producer_->AwaitDelivered(kafka::After(kCommitMs)));
   }
 
@@ -75,13 +79,13 @@ class AtLeastOnceWriter : public SinkWriter {
 
   const kafka::Config config_;
   const std::string brokers_;
-  const std::string topic_;
+  const kafka::SinkTopic topic_;
   std::unique_ptr<kafka::RowProducer> producer_;
 };
 
 class KafkaSink : public Sink {
  public:
-  KafkaSink(kafka::Config config, std::string brokers, std::string topic, bool exactly_once)
+  KafkaSink(kafka::Config config, std::string brokers, kafka::SinkTopic topic, bool exactly_once)
       : config_(std::move(config)),
         brokers_(std::move(brokers)),
         topic_(std::move(topic)),
@@ -95,7 +99,7 @@ class KafkaSink : public Sink {
  private:
   const kafka::Config config_;
   const std::string brokers_;
-  const std::string topic_;
+  const kafka::SinkTopic topic_;
   const bool exactly_once_;
 };
 
@@ -112,14 +116,14 @@ absl::StatusOr<std::unique_ptr<Sink>> MakeKafkaSink(const engine::OperatorDescri
   OptionReader options("sink", description, kNames, kafka::kPropertyPrefix);
   MR_RETURN_IF_ERROR(options.CheckNames());
   MR_ASSIGN_OR_RETURN(std::string brokers, options.Required("brokers"));
-  MR_ASSIGN_OR_RETURN(std::string topic, options.Required("topic"));
-  MR_RETURN_IF_ERROR(kafka::CheckTopic(options, "topic", topic));
+  MR_ASSIGN_OR_RETURN(kafka::SinkTopic topic, kafka::ParseSinkTopic(options));
   MR_ASSIGN_OR_RETURN(const bool exactly_once, options.Bool("exactly_once", true));
 
   kafka::Config config;
   for (const auto& [name, value] : kDefaults) MR_RETURN_IF_ERROR(config.Set(name, value));
   // Longer than any wait of the writer; the broker aborts what is older than this.
   if (exactly_once) MR_RETURN_IF_ERROR(config.Set("transaction.timeout.ms", "60000"));
+  MR_RETURN_IF_ERROR(kafka::SetSecurity(options, config));
   MR_RETURN_IF_ERROR(config.SetFromOptions(options, description.options, kRefused));
   if (absl::Status whole = CheckWhole(config, exactly_once); !whole.ok()) {
     return Annotate(whole, options.where(), ": the rdkafka options do not fit together");

@@ -2,7 +2,7 @@
 // least once through an idempotent producer that keeps no mark.
 //
 // Records go to partitions by the hash of their key as Java clients do it, and carry the batch's time. Readers must use
-// read_committed. Options: brokers, topic, exactly_once, rdkafka.<name>.
+// read_committed. Options: brokers, those of sink_topic.h, exactly_once, those of security.h, rdkafka.<name>.
 #pragma once
 
 #include <memory>

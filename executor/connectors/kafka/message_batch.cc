@@ -18,7 +18,7 @@ std::span<const engine::SourceRecord> MessageBatch::Next() {
     record.timestamp_us = timestamp_ms > 0 ? timestamp_ms * 1000 : 0;
     record.partition = static_cast<std::uint32_t>(message->partition);
     record.topic = *topic_;
-    ParseHeaders(message, record);
+    if (with_headers_) ParseHeaders(message, record);
   }
   return records_;
 }

@@ -18,9 +18,9 @@ namespace millrace::kafka {
 
 class MessageBatch : public RecordBatch {
  public:
-  MessageBatch(std::shared_ptr<Client> client, std::shared_ptr<const std::string> topic,
+  MessageBatch(std::shared_ptr<Client> client, std::shared_ptr<const std::string> topic, bool headers,
                std::vector<MessagePtr> messages)
-      : client_(std::move(client)), topic_(std::move(topic)), messages_(std::move(messages)) {}
+      : client_(std::move(client)), topic_(std::move(topic)), with_headers_(headers), messages_(std::move(messages)) {}
 
   std::span<const engine::SourceRecord> Next() override;
 
@@ -29,6 +29,7 @@ class MessageBatch : public RecordBatch {
 
   const std::shared_ptr<Client> client_;  // declared first, freed last
   const std::shared_ptr<const std::string> topic_;
+  const bool with_headers_;
   const std::vector<MessagePtr> messages_;
   std::size_t next_ = 0;
   std::vector<engine::SourceRecord> records_;

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kChunk = 1024;
 constexpr int kSeekTimeoutMs = 3'000;
-constexpr int kWatermarkTimeoutMs = 2'000;
 constexpr int kReadPollMs = 100;
 constexpr std::chrono::seconds kReadPatience{20};  // without anything new
 
@@ -20,16 +19,14 @@ constexpr std::chrono::seconds kReadPatience{20};  // without anything new
 PartitionReader::PartitionReader(std::shared_ptr<const Consumer> consumer, std::string topic, std::int32_t partition)
     : consumer_(std::move(consumer)),
       client_(consumer_->client),
-      topic_(std::make_shared<const std::string>(std::move(topic))),
-      partition_(partition),
-      name_(Concat(*topic_, "-", partition)),
+      log_(consumer_, std::move(topic), partition),
       chunk_(kChunk) {}
 
 PartitionReader::~PartitionReader() { Unassign(); }
 
 void PartitionReader::Unassign() {
   if (assigned_) {
-    PartitionList list = OnePartition(*topic_, partition_, RD_KAFKA_OFFSET_INVALID);
+    PartitionList list = OnePartition(*log_.topic(), log_.partition(), RD_KAFKA_OFFSET_INVALID);
     Error(rd_kafka_incremental_unassign(client_->handle(), list.get()));  // fails only if it is not assigned
   }
   assigned_ = false;
@@ -38,14 +35,15 @@ void PartitionReader::Unassign() {
 
 absl::Status PartitionReader::Assign(std::int64_t offset) {
   // The queue is taken out of the common one before fetching begins, so no record ever takes the other way.
-  queue_.reset(rd_kafka_queue_get_partition(client_->handle(), topic_->c_str(), partition_));
-  if (queue_ == nullptr) return Internal("kafka ", name_, ": librdkafka gives no queue for the partition");
+  queue_.reset(rd_kafka_queue_get_partition(client_->handle(), log_.topic()->c_str(), log_.partition()));
+  if (queue_ == nullptr) return Internal("kafka ", log_.name(), ": librdkafka gives no queue for the partition");
   rd_kafka_queue_forward(queue_.get(), nullptr);
-  PartitionList list = OnePartition(*topic_, partition_, offset);
+  PartitionList list = OnePartition(*log_.topic(), log_.partition(), offset);
   Error error(rd_kafka_incremental_assign(client_->handle(), list.get()));
   if (error != nullptr) {
     queue_.reset();
-    return Unavailable("kafka ", name_, ": cannot assign: ", std::string_view(rd_kafka_error_string(error.get())));
+    return Unavailable("kafka ", log_.name(),
+                       ": cannot assign: ", std::string_view(rd_kafka_error_string(error.get())));
   }
   assigned_ = true;
   stopped_ = false;
@@ -53,21 +51,14 @@ absl::Status PartitionReader::Assign(std::int64_t offset) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::int64_t> PartitionReader::Position(std::string_view text) const {
-  std::uint64_t value = 0;
-  if (!ParseNumber(text, value) || value > static_cast<std::uint64_t>(INT64_MAX)) {
-    return InvalidArgument("kafka ", name_, ": position '", text, "' is not an offset");
-  }
-  return static_cast<std::int64_t>(value);
-}
-
 absl::Status PartitionReader::MoveTo(std::int64_t offset) {
   if (offset == position_ && assigned_) return absl::OkStatus();
   pending_.clear();
   failure_ = absl::OkStatus();
+  out_of_range_ = false;
   end_seen_ = -1;
   if (assigned_ && !stopped_) {
-    PartitionList list = OnePartition(*topic_, partition_, offset);
+    PartitionList list = OnePartition(*log_.topic(), log_.partition(), offset);
     Error error(rd_kafka_seek_partitions(client_->handle(), list.get(), kSeekTimeoutMs));
     if (error == nullptr && list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       position_ = offset;
@@ -119,24 +110,50 @@ void PartitionReader::ResumeFetching(std::size_t held, const std::vector<Message
   const std::size_t held_bytes = bytes / taken.size() * held;  // of all that was held, by the size of what was taken
   // A little early: waking a broker that is awake costs one small request, missing one that sleeps costs a second.
   const bool stopped = held >= consumer_->prefetch_records / 10 * 9 || held_bytes >= consumer_->prefetch_bytes / 10 * 9;
-  if (stopped) consumer_->waker->Wake(*topic_, partition_);
+  if (stopped) consumer_->waker->Wake(*log_.topic(), log_.partition());
+}
+
+bool PartitionReader::ReachedEnd(std::int64_t end, std::vector<MessagePtr>& taken) {
+  bool reached = false;
+  while (!taken.empty() && taken.back()->offset >= end) {
+    taken.pop_back();
+    reached = true;
+  }
+  const std::int64_t next = taken.empty() ? position_ : taken.back()->offset + 1;
+  return reached || next >= end || end_seen_ >= end;
+}
+
+absl::StatusOr<ClosedRange> PartitionReader::Skip(const Position& from) {
+  MR_ASSIGN_OR_RETURN(const Position to, log_.SkipFrom(from, failure_));
+  MR_RETURN_IF_ERROR(MoveTo(to.offset));
+  ClosedRange range;
+  range.end = to.Text();
+  range.finished = to.offset >= to.end;
+  range.data = MakeBatch({});
+  return range;
 }
 
 absl::StatusOr<ClosedRange> PartitionReader::Close(std::string_view start, std::uint64_t max_records) {
-  MR_ASSIGN_OR_RETURN(const std::int64_t from, Position(start));
+  MR_ASSIGN_OR_RETURN(const Position from, ParsePosition(log_.name(), start));
   client_->Poll();
-  MR_RETURN_IF_ERROR(MoveTo(from));
+  log_.TellGroup();
+  MR_RETURN_IF_ERROR(MoveTo(from.offset));
   std::uint64_t limit = consumer_->max_records == 0 ? ~0ULL : consumer_->max_records;
   if (max_records > 0) limit = std::min(limit, max_records);
   std::vector<MessagePtr> taken;
   TakeHeld(limit, taken);
-  if (taken.empty() && !failure_.ok()) return failure_;
+  ClosedRange range;
+  range.finished = ReachedEnd(from.end, taken);
+  if (taken.empty() && !range.finished && !failure_.ok()) {
+    if (out_of_range_ && consumer_->out_of_range != OutOfRangePolicy::kFail) return Skip(from);
+    return failure_;
+  }
   if (!taken.empty()) {
     position_ = taken.back()->offset + 1;
     client_->problem().Clear();
   }
-  ClosedRange range;
-  range.end = taken.empty() ? std::string(start) : std::to_string(position_);
+  if (range.finished) Unassign();  // what lies behind the end need not be fetched
+  range.end = taken.empty() ? std::string(start) : Position{position_, from.end, false}.Text();
   range.records = taken.size();
   range.data = MakeBatch(std::move(taken));
   return range;
@@ -168,25 +185,22 @@ absl::Status PartitionReader::TakeUntil(std::int64_t to, std::vector<MessagePtr>
     client_->Poll();
     const auto now = std::chrono::steady_clock::now();
     if (n > 0) deadline = now + kReadPatience;
-    if (now >= deadline) return NothingCame(to);
+    if (now >= deadline) return log_.NothingCame(position_, to, kReadPatience);
   }
   return absl::OkStatus();
 }
 
-absl::Status PartitionReader::NothingCame(std::int64_t to) {
-  std::int64_t low = -1;
-  std::int64_t high = -1;
-  if (AskExtent(low, high) && high < to) return OutOfRange(to - 1);
-  const std::string problem = client_->problem().text();
-  return Unavailable("kafka ", name_, ": waiting for offset ", position_, " of a range that ends at ", to,
-                     ": nothing came for ", kReadPatience.count(), " s", problem.empty() ? "" : Concat("; ", problem));
-}
-
 absl::StatusOr<std::unique_ptr<RecordBatch>> PartitionReader::Read(std::string_view start, std::string_view end) {
-  MR_ASSIGN_OR_RETURN(const std::int64_t from, Position(start));
-  MR_ASSIGN_OR_RETURN(const std::int64_t to, Position(end));
-  if (from > to) return InvalidArgument("kafka ", name_, ": range ", start, " to ", end, " runs backwards");
+  MR_ASSIGN_OR_RETURN(const Position first, ParsePosition(log_.name(), start));
+  MR_ASSIGN_OR_RETURN(const Position last, ParsePosition(log_.name(), end));
+  const std::int64_t from = first.offset;
+  const std::int64_t to = last.offset;
   std::vector<MessagePtr> taken;
+  if (last.skipped && start != end) {
+    MR_RETURN_IF_ERROR(MoveTo(to));
+    return MakeBatch(std::move(taken));
+  }
+  if (from > to) return InvalidArgument("kafka ", log_.name(), ": range ", start, " to ", end, " runs backwards");
   if (from < to) {
     MR_RETURN_IF_ERROR(MoveTo(from));
     if (absl::Status read = TakeUntil(to, taken); !read.ok()) {
@@ -203,7 +217,7 @@ absl::StatusOr<std::unique_ptr<RecordBatch>> PartitionReader::Read(std::string_v
 }
 
 std::unique_ptr<RecordBatch> PartitionReader::MakeBatch(std::vector<MessagePtr> messages) {
-  return std::make_unique<MessageBatch>(client_, topic_, std::move(messages));
+  return std::make_unique<MessageBatch>(client_, log_.topic(), consumer_->headers, std::move(messages));
 }
 
 void PartitionReader::NoteError(const rd_kafka_message_t& message) {
@@ -216,33 +230,20 @@ void PartitionReader::NoteError(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
       stopped_ = true;
-      failure_ = OutOfRange(message.offset >= 0 ? message.offset : position_);
+      out_of_range_ = true;
+      failure_ = log_.OutOfRange(message.offset >= 0 ? message.offset : position_);
       return;
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
       // librdkafka goes on behind the bad records; we must not, they belong to the range.
       stopped_ = true;
-      failure_ = DataLoss("kafka ", name_, ": records near offset ", message.offset, " are damaged: ", text);
+      failure_ = DataLoss("kafka ", log_.name(), ": records near offset ", message.offset, " are damaged: ", text);
       return;
     default:
       // librdkafka tries again by itself.
-      client_->problem().Set(Concat("kafka ", name_, ": ", text));
+      client_->problem().Set(Concat("kafka ", log_.name(), ": ", text));
   }
-}
-
-bool PartitionReader::AskExtent(std::int64_t& low, std::int64_t& high) {
-  return rd_kafka_query_watermark_offsets(client_->handle(), topic_->c_str(), partition_, &low, &high,
-                                          kWatermarkTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-absl::Status PartitionReader::OutOfRange(std::int64_t offset) {
-  std::int64_t low = -1;
-  std::int64_t high = -1;
-  const std::string log = AskExtent(low, high) ? Concat("it now goes from ", low, " to ", high)
-                                               : std::string("how far it reaches is unknown");
-  return DataLoss("kafka ", name_, ": the log no longer has offset ", offset, "; ", log,
-                  ". Records were deleted before they were read: check retention, or whether the topic was made anew");
 }
 
 }  // namespace millrace::kafka

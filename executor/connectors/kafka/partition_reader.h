@@ -8,7 +8,6 @@
 // for the broker.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -16,20 +15,12 @@
 #include <vector>
 
 #include "executor/connectors/kafka/client.h"
-#include "executor/connectors/kafka/fetch_waker.h"
+#include "executor/connectors/kafka/consumer.h"
 #include "executor/connectors/kafka/handles.h"
+#include "executor/connectors/kafka/position.h"
 #include "executor/connectors/source.h"
 
 namespace millrace::kafka {
-
-// What the readers of one source share.
-struct Consumer {
-  std::shared_ptr<Client> client;
-  std::unique_ptr<FetchWaker> waker;
-  std::uint64_t max_records = 0;       // in one range; 0: no limit
-  std::uint64_t prefetch_records = 0;  // librdkafka stops fetching a partition at either of these
-  std::uint64_t prefetch_bytes = 0;
-};
 
 class PartitionReader : public SplitReader {
  public:
@@ -41,9 +32,9 @@ class PartitionReader : public SplitReader {
 
   absl::StatusOr<ClosedRange> Close(std::string_view start, std::uint64_t max_records) override;
   absl::StatusOr<std::unique_ptr<RecordBatch>> Read(std::string_view start, std::string_view end) override;
+  void Forget(std::string_view end) override { log_.Forget(end); }
 
  private:
-  absl::StatusOr<std::int64_t> Position(std::string_view text) const;
   absl::Status MoveTo(std::int64_t offset);
   void Unassign();
   // Takes what is held, at most `limit` records, without waiting.
@@ -54,18 +45,16 @@ class PartitionReader : public SplitReader {
   void ResumeFetching(std::size_t held, const std::vector<MessagePtr>& taken) const;
   // At most 1024 entries of the queue; waits at most `timeout_ms`, for the first alone.
   std::size_t Consume(int timeout_ms, std::size_t limit);
+  // Cuts off what a bounded job does not read; true when nothing before `end` is to come.
+  bool ReachedEnd(std::int64_t end, std::vector<MessagePtr>& taken);
+  // An empty range from `from` to where the log goes on, as the policy says.
+  absl::StatusOr<ClosedRange> Skip(const Position& from);
   void NoteError(const rd_kafka_message_t& message);
-  absl::Status OutOfRange(std::int64_t offset);
-  absl::Status NothingCame(std::int64_t to);
-  // The first and the end offset of the log now; false when no broker tells.
-  bool AskExtent(std::int64_t& low, std::int64_t& high);
   std::unique_ptr<RecordBatch> MakeBatch(std::vector<MessagePtr> messages);
 
   const std::shared_ptr<const Consumer> consumer_;
   const std::shared_ptr<Client> client_;
-  const std::shared_ptr<const std::string> topic_;
-  const std::int32_t partition_;
-  const std::string name_;  // "topic-3"
+  PartitionLog log_;
 
   Queue queue_;
   bool assigned_ = false;
@@ -74,6 +63,7 @@ class PartitionReader : public SplitReader {
   std::int64_t end_seen_ = -1;      // offset of the last end of partition that was reported
   std::deque<MessagePtr> pending_;  // read beyond the end of a range; they come before the queue
   absl::Status failure_;            // what is wrong at this position, until the reader is moved
+  bool out_of_range_ = false;       // that is what failure_ is about
   std::vector<rd_kafka_message_t*> chunk_;
 };
 

@@ -5,6 +5,17 @@
 #include "common/status.h"
 
 namespace millrace::kafka {
+namespace {
+
+// What to do about a connection that broke, as far as librdkafka's words tell why.
+std::string_view Remedy(std::string_view reason) {
+  if (reason.find("SSL routines") != std::string_view::npos)
+    return "; check the options ca, certificate and private_key";
+  if (reason.find("security.protocol") != std::string_view::npos) return "; check the options tls and sasl";
+  return "";
+}
+
+}  // namespace
 
 void Problem::Report(rd_kafka_resp_err_t error, std::string_view reason) {
   // "1/1 brokers are down" says less than the reason that was reported just before it.
@@ -15,9 +26,11 @@ void Problem::Report(rd_kafka_resp_err_t error, std::string_view reason) {
   switch (error) {
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
+      return Set(Concat("broker ", reason, Remedy(reason)));
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+      return Set(Concat("broker ", reason, "; check the options sasl, username and password_file"));
     case RD_KAFKA_RESP_ERR__SSL:
-      return Set(Concat("broker ", reason));
+      return Set(Concat("broker ", reason, "; check the options ca, certificate and private_key"));
     default:
       return Set(Concat("kafka: ", reason));
   }

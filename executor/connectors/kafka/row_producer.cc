@@ -9,6 +9,7 @@ namespace millrace::kafka {
 namespace {
 
 constexpr int kFullQueuePollMs = 20;
+constexpr int kTopicMs = 20'000;
 constexpr std::uint64_t kPollEvery = 4096;
 
 rd_kafka_vu_t Bytes(rd_kafka_vtype_t type, std::string_view text) {
@@ -28,12 +29,12 @@ int MsLeft(Deadline deadline) {
 }
 
 absl::StatusOr<std::unique_ptr<RowProducer>> RowProducer::New(const Config& config, const std::string& brokers,
-                                                              const std::string& topic) {
+                                                              const SinkTopic& topic) {
   MR_ASSIGN_OR_RETURN(std::shared_ptr<Client> client, Client::New(RD_KAFKA_PRODUCER, Config(config), brokers));
-  MR_RETURN_IF_ERROR(client->PartitionCount(topic, "topic").status());
-  Topic object(rd_kafka_topic_new(client->handle(), topic.c_str(), nullptr));
-  if (object == nullptr) return client->Failed(Concat("opening topic '", topic, "'"), rd_kafka_last_error());
-  return std::unique_ptr<RowProducer>(new RowProducer(std::move(client), topic, std::move(object)));
+  MR_RETURN_IF_ERROR(EnsureTopic(*client, topic, After(kTopicMs)));
+  Topic object(rd_kafka_topic_new(client->handle(), topic.name.c_str(), nullptr));
+  if (object == nullptr) return client->Failed(Concat("opening topic '", topic.name, "'"), rd_kafka_last_error());
+  return std::unique_ptr<RowProducer>(new RowProducer(std::move(client), topic.name, std::move(object)));
 }
 
 RowProducer::~RowProducer() {

@@ -16,6 +16,7 @@
 #include "executor/connectors/kafka/client.h"
 #include "executor/connectors/kafka/config.h"
 #include "executor/connectors/kafka/handles.h"
+#include "executor/connectors/kafka/sink_topic.h"
 #include "executor/connectors/sink.h"
 
 namespace millrace::kafka {
@@ -27,9 +28,9 @@ int MsLeft(Deadline deadline);
 
 class RowProducer {
  public:
-  // NotFound when the topic does not exist.
+  // Makes the topic when it is not there and may be made; else NotFound.
   static absl::StatusOr<std::unique_ptr<RowProducer>> New(const Config& config, const std::string& brokers,
-                                                          const std::string& topic);
+                                                          const SinkTopic& topic);
   ~RowProducer();
 
   // Sends rows with the batch's time as their timestamp, so that a replay makes the same records. Forgets earlier

@@ -30,8 +30,8 @@ bool ParseEntry(std::string_view entry, TopicPartition& partition, std::int64_t&
   return ParseSigned(entry.substr(equals + 1), offset);
 }
 
-absl::Status ParseOffsets(const OptionReader& reader, const std::vector<std::string>& topics, std::string_view text,
-                          StartPosition& start) {
+absl::Status ParseOffsets(const OptionReader& reader, std::string_view option, const std::vector<std::string>& topics,
+                          std::string_view text, StartPosition& start) {
   const std::vector<std::string_view> names(topics.begin(), topics.end());
   while (!text.empty()) {
     const std::string_view entry = text.substr(0, text.find(','));
@@ -39,25 +39,23 @@ absl::Status ParseOffsets(const OptionReader& reader, const std::vector<std::str
     TopicPartition partition;
     std::int64_t offset = 0;
     if (!ParseEntry(entry, partition, offset)) {
-      return reader.Bad("start", "must list offsets as offsets:<topic>:<partition>=<offset>,…; '", entry,
+      return reader.Bad(option, "must list offsets as offsets:<topic>:<partition>=<offset>,…; '", entry,
                         "' is not one");
     }
-    if (std::find(topics.begin(), topics.end(), partition.first) == topics.end()) {
-      return reader.Bad("start", "names topic '", partition.first, "', which is not among the topics",
+    if (!topics.empty() && std::find(topics.begin(), topics.end(), partition.first) == topics.end()) {
+      return reader.Bad(option, "names topic '", partition.first, "', which is not among the topics",
                         DidYouMean(partition.first, names));
     }
     if (!start.offsets.emplace(partition, offset).second) {
-      return reader.Bad("start", "names partition ", partition.second, " of topic '", partition.first, "' twice");
+      return reader.Bad(option, "names partition ", partition.second, " of topic '", partition.first, "' twice");
     }
   }
-  if (start.offsets.empty()) return reader.Bad("start", "is 'offsets:' without an offset");
+  if (start.offsets.empty()) return reader.Bad(option, "is 'offsets:' without an offset");
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<StartPosition> ParseStart(const OptionReader& reader, const std::vector<std::string>& topics) {
-  const std::string text = reader.Text("start", "earliest");
+absl::StatusOr<StartPosition> ParsePlace(const OptionReader& reader, std::string_view option, const std::string& text,
+                                         const std::vector<std::string>& topics) {
   StartPosition start;
   const std::size_t colon = text.find(':');
   const std::string_view kind = std::string_view(text).substr(0, colon);
@@ -71,16 +69,33 @@ absl::StatusOr<StartPosition> ParseStart(const OptionReader& reader, const std::
   if (kind == "timestamp") {
     start.kind = StartPosition::Kind::kTimestamp;
     if (ParseSigned(rest, start.timestamp_ms)) return start;
-    return reader.Bad("start", "must be timestamp:<milliseconds since 1970>, not '", text, "'");
+    return reader.Bad(option, "must be timestamp:<milliseconds since 1970>, not '", text, "'");
   }
   if (kind == "offsets") {
     start.kind = StartPosition::Kind::kOffsets;
-    MR_RETURN_IF_ERROR(ParseOffsets(reader, topics, rest, start));
+    MR_RETURN_IF_ERROR(ParseOffsets(reader, option, topics, rest, start));
     return start;
   }
-  return reader.Bad("start",
-                    "must be earliest, latest, timestamp:<ms> or offsets:<topic>:<partition>=<offset>,…, not '", text,
-                    "'", DidYouMean(kind, kKinds));
+  return reader.Bad(option, "must be earliest, latest, timestamp:<ms> or offsets:<topic>:<partition>=<offset>,…, not '",
+                    text, "'", DidYouMean(kind, kKinds));
+}
+
+}  // namespace
+
+absl::StatusOr<StartPosition> ParseStart(const OptionReader& reader, const std::vector<std::string>& topics) {
+  return ParsePlace(reader, "start", reader.Text("start", "earliest"), topics);
+}
+
+absl::StatusOr<std::optional<StartPosition>> ParseEnd(const OptionReader& reader,
+                                                      const std::vector<std::string>& topics) {
+  const std::string text = reader.Text("end", "");
+  if (text.empty()) return std::nullopt;
+  if (text == "earliest") {
+    return reader.Bad("end", "is earliest, before every record; it may be latest, timestamp:<ms> or offsets:…");
+  }
+  MR_ASSIGN_OR_RETURN(StartPosition end, ParsePlace(reader, "end", text, topics));
+  end.others_latest = true;
+  return end;
 }
 
 absl::StatusOr<std::map<TopicPartition, std::int64_t>> ResolveStarts(Client& client, const StartPosition& start,
@@ -94,7 +109,7 @@ absl::StatusOr<std::map<TopicPartition, std::int64_t>> ResolveStarts(Client& cli
     }
     // The brokers' ListOffsets takes a time, or the logical "beginning" and "end" in its place.
     std::int64_t time = RD_KAFKA_OFFSET_BEGINNING;
-    if (start.kind == StartPosition::Kind::kLatest) time = RD_KAFKA_OFFSET_END;
+    if (start.kind == StartPosition::Kind::kLatest || start.others_latest) time = RD_KAFKA_OFFSET_END;
     if (start.kind == StartPosition::Kind::kTimestamp) time = start.timestamp_ms;
     rd_kafka_topic_partition_list_add(ask.get(), partition.first.c_str(), partition.second)->offset = time;
   }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,9 +28,16 @@ struct StartPosition {
   Kind kind = Kind::kEarliest;
   std::int64_t timestamp_ms = 0;
   std::map<TopicPartition, std::int64_t> offsets;
+  bool others_latest = false;  // partitions that `offsets` does not name: at their end, not their beginning
 };
 
+// `topics` empty: any topic may be named.
 absl::StatusOr<StartPosition> ParseStart(const OptionReader& reader, const std::vector<std::string>& topics);
+
+// The option "end", which takes the same words: where a bounded job stops to read, before the record there. Nothing
+// when it has none.
+absl::StatusOr<std::optional<StartPosition>> ParseEnd(const OptionReader& reader,
+                                                      const std::vector<std::string>& topics);
 
 // The offset at which each partition begins.
 absl::StatusOr<std::map<TopicPartition, std::int64_t>> ResolveStarts(Client& client, const StartPosition& start,

@@ -22,7 +22,7 @@ std::string PartitionName(const SinkPartition& partition) {
 
 }  // namespace
 
-TransactionalWriter::TransactionalWriter(Config config, std::string brokers, std::string topic,
+TransactionalWriter::TransactionalWriter(Config config, std::string brokers, SinkTopic topic,
                                          const SinkPartition& partition)
     : config_(std::move(config)),
       brokers_(std::move(brokers)),
@@ -102,7 +102,7 @@ absl::Status TransactionalWriter::Stage(std::uint64_t batch, std::int64_t batch_
 }
 
 absl::Status TransactionalWriter::SendMark(std::uint64_t batch, Deadline deadline) {
-  const PartitionList mark = OnePartition(topic_, 0, static_cast<std::int64_t>(batch));
+  const PartitionList mark = OnePartition(topic_.name, 0, static_cast<std::int64_t>(batch));
   const GroupMetadata group(rd_kafka_consumer_group_metadata_new(mark_group_.c_str()));
   return Retry("adding the mark to the transaction", deadline, [&](int ms) {
     return rd_kafka_send_offsets_to_transaction(producer_->handle(), mark.get(), group.get(), ms);

@@ -23,7 +23,7 @@ namespace millrace::kafka {
 class TransactionalWriter : public SinkWriter {
  public:
   // `config` lacks the transactional.id alone.
-  TransactionalWriter(Config config, std::string brokers, std::string topic, const SinkPartition& partition);
+  TransactionalWriter(Config config, std::string brokers, SinkTopic topic, const SinkPartition& partition);
   ~TransactionalWriter() override;
 
   absl::StatusOr<std::uint64_t> Open() override;
@@ -44,7 +44,7 @@ class TransactionalWriter : public SinkWriter {
 
   Config config_;
   const std::string brokers_;
-  const std::string topic_;
+  const SinkTopic topic_;
   const std::string transactional_id_;
   const std::string mark_group_;
   std::unique_ptr<RowProducer> producer_;  // null: not open, or closed after an error

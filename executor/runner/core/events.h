@@ -51,6 +51,7 @@ struct TaskFailed {  // instead of any of the above
   std::uint32_t op = 0;
   std::string error;
   bool permanent = false;
+  std::vector<std::string> damaged = {};  // of RestoreState: files that are damaged or missing
 };
 struct BlockReceived {
   BlockKey key;
@@ -74,10 +75,15 @@ struct StateSaved {
   AttemptId attempt = 0;
   StateChain files;
 };  // second answer to TakeState, as often tried as needed: the whole chain that stands for the state
+struct StateNotSaved {
+  AttemptId attempt = 0;
+  std::string error;
+  std::vector<std::string> damaged;
+};  // instead of it, when the chain that is to be continued is damaged
 
 using Event =
     std::variant<NewTerm, RouteReceived, WorkReceived, CutDue, RangeClosed, TaskComputed, TaskCommitted, TaskFailed,
-                 BlockReceived, PeerReconnected, BlocksLost, StateRestored, StateTaken, StateSaved>;
+                 BlockReceived, PeerReconnected, BlocksLost, StateRestored, StateTaken, StateSaved, StateNotSaved>;
 
 // ---- actions ----
 struct TaskRef {
@@ -87,16 +93,17 @@ struct TaskRef {
   std::int64_t batch_time_us = 0;
   std::uint64_t version = 0;  // under which this runner got the partition: second half of the sink's fence
 };
-struct ArmCut {
-  std::uint64_t batch = 0;
-  std::int64_t after_us = 0;
-};  // answer with CutDue
 struct CloseRange {
   TaskRef ref;
   SplitKey split;
   std::string start;
   std::uint64_t max_records = 0;
 };
+struct ArmCut {
+  std::uint64_t batch = 0;
+  std::int64_t after_us = 0;
+  std::vector<CloseRange> announced = {};  // what will then be closed unless routes change; without attempts
+};                                         // answer with CutDue
 struct ReadRange {
   TaskRef ref;
   Range range;

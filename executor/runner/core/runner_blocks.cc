@@ -54,7 +54,7 @@ void RunnerCore::FindMissing(const StagePlan& stage, std::uint32_t partition, st
 void RunnerCore::On(const BlocksLost& event) {
   const Found found = Find(event.attempt, true);
   std::map<std::string, std::vector<MadeBlock>> asks;
-  for (const MadeBlock& block : event.blocks) blocks_.Remove(block);
+  for (const MadeBlock& block : event.blocks) blocks_.Lose(block);
   if (found.task != nullptr) {
     if (++found.task->setbacks > kSetbacksMax) {
       const std::string error = Concat("blocks that it reads were damaged ", found.task->setbacks, " times");
@@ -82,6 +82,17 @@ void RunnerCore::AwaitAgain(const MadeBlock& block) {
   const auto task = partition->second.tasks.find(block.key.batch);
   if (task == partition->second.tasks.end() || task->second.phase != Phase::kQueued) return;
   FindMissing(*stage, block.key.reduce_partition, block.key.batch, task->second);
+}
+
+// A block that was damaged here may be another's to make now: we were to make it again ourselves, or asked somebody who
+// had just lost its task. The new maker may have pushed it already: that very block may be the one that was damaged.
+void RunnerCore::AskNewMakers() {
+  std::map<std::string, std::vector<MadeBlock>> asks;
+  blocks_.ForEachLost([&](const MadeBlock& block) {
+    if (const std::string maker = MakerOfBlock(block.key); !maker.empty() && maker != self_)
+      asks[maker].push_back(block);
+  });
+  for (auto& [runner, blocks] : asks) actions_->push_back(AskBlocks{runner, std::move(blocks)});
 }
 
 // False when its task is not ours, or has another input.

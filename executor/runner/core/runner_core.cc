@@ -79,7 +79,7 @@ void RunnerCore::TakeCut(const Cut& cut) {
     if (cut.after_us == 0) {
       BeginCut();
     } else {
-      actions_->push_back(ArmCut{cut.batch, cut.after_us});
+      actions_->push_back(ArmCut{cut.batch, cut.after_us, Announced(cut)});
     }
     return;
   }
@@ -102,6 +102,18 @@ void RunnerCore::TakeCut(const Cut& cut) {
     }
   }
   if (cut_->due) BeginCut();
+}
+
+std::vector<CloseRange> RunnerCore::Announced(const Cut& cut) const {
+  std::vector<CloseRange> announced;
+  for (const CutSplit& split : cut.splits) {
+    const StagePlan* stage = plan_.StageOfSource(split.key.source);
+    const auto owned = stage == nullptr ? partitions_.end() : partitions_.find({stage->id, split.ordinal});
+    if (owned == partitions_.end() || owned->second.tasks.contains(cut.batch)) continue;
+    const TaskRef ref{0, owned->first, cut.batch, cut.batch_time_us, owned->second.version};
+    announced.push_back({ref, split.key, split.start, split.max_records});
+  }
+  return announced;
 }
 
 void RunnerCore::On(const CutDue& event) {

@@ -118,8 +118,10 @@ class RunnerCore {
   void On(const StateRestored& event);
   void On(const StateTaken& event);
   void On(const StateSaved& event);
+  void On(const StateNotSaved& event);
 
   void TakeCut(const Cut& cut);
+  std::vector<CloseRange> Announced(const Cut& cut) const;
   void BeginCut();
   void ReportClosed(const Range& range);
   void StopAwaiting(const SplitKey& key);
@@ -143,6 +145,7 @@ class RunnerCore {
   void TakeCheckpoint(std::uint64_t batch);
   void ReportSaved(TaskKey key, const PartitionState& state);
   void StateFailed(const Found& found, const TaskFailed& event);
+  void GiveUpState(TaskKey key, Partition& partition, const TaskFailed& event);
   void ForgetPartition(TaskKey key, Partition& partition);
   void TakeMade(const std::vector<MadeBlock>& blocks);
   void TakeBlock(const MadeBlock& block, bool produced);
@@ -156,6 +159,7 @@ class RunnerCore {
   std::string OwnerOfBlock(const BlockKey& key) const;
   std::string MakerOfBlock(const BlockKey& key) const;
   void AwaitAgain(const MadeBlock& block);
+  void AskNewMakers();
   bool MakeAgain(const MadeBlock& block);
   void FindMissing(const StagePlan& stage, std::uint32_t partition, std::uint64_t batch, Task& task);
   std::set<std::string> HoldersOfBlock(const BlockKey& key) const;
@@ -174,6 +178,7 @@ class RunnerCore {
   BlockIndex blocks_;
   std::uint64_t committed_ = 0;
   std::uint64_t floor_ = 0;
+  std::uint64_t let_go_ = 0;      // the highest that the floor ever was, under any driver
   std::uint64_t checkpoint_ = 0;  // the batch after which state is to be saved
   std::uint64_t newest_go_ = 0;
   std::uint64_t newest_go_hash_ = 0;

@@ -19,7 +19,7 @@ std::string NextPeer(const std::vector<Peer>& peers, const std::string& self) {
 // ---- terms ----
 
 Holding RunnerCore::holding() const {
-  Holding holding{route_.version, committed_, newest_go_, newest_go_hash_, {}, {}, {}};
+  Holding holding{route_.version, committed_, newest_go_, newest_go_hash_, {}, {}, {}, let_go_};
   for (const auto& [key, partition] : partitions_) {
     if (plan_.stages[key.stage].reads_source) {
       holding.splits.push_back(partition.split);
@@ -90,6 +90,7 @@ void RunnerCore::On(const RouteReceived& event) {
     }
   });
   for (auto& [runner, blocks] : pushes) actions_->push_back(PushBlocks{runner, std::move(blocks)});
+  AskNewMakers();
 }
 
 void RunnerCore::ForgetPartition(TaskKey key, Partition& partition) {

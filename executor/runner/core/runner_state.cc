@@ -1,5 +1,7 @@
 // The part of the runner's core that looks after partitions with state: restoring it, moving it from batch to batch,
 // and saving it.
+#include <algorithm>
+
 #include "common/status.h"
 #include "executor/runner/core/runner_core.h"
 
@@ -74,10 +76,22 @@ void RunnerCore::On(const StateSaved& event) {
 void RunnerCore::StateFailed(const Found& found, const TaskFailed& event) {
   PartitionState& state = found.partition->state;
   if (state.restoring != event.attempt && state.saving != event.attempt) return;
-  if (state.held == Held::kLost) return;
-  const std::uint64_t batch = state.batch;
-  LoseState(found.key, *found.partition);
-  actions_->push_back(ReportFailure{{batch, found.key, route_.version, event.op, event.error, event.permanent}});
+  if (state.held != Held::kLost) GiveUpState(found.key, *found.partition, event);
+}
+
+void RunnerCore::GiveUpState(TaskKey key, Partition& partition, const TaskFailed& event) {
+  LoseState(key, partition);
+  actions_->push_back(ReportFailure{
+      {partition.state.batch, key, route_.version, event.op, event.error, event.permanent, event.damaged}});
+}
+
+// A state that stands on files that are gone is none that could be saved ever again: the driver decides on which
+// checkpoint all stand from now on.
+void RunnerCore::On(const StateNotSaved& event) {
+  for (auto& [key, partition] : partitions_) {
+    if (partition.state.saving != event.attempt || partition.state.held != Held::kReady) continue;
+    GiveUpState(key, partition, {event.attempt, plan_.stages[key.stage].root, event.error, false, event.damaged});
+  }
 }
 
 // Comes again when the driver cannot know what has been reported.
@@ -92,7 +106,7 @@ void RunnerCore::TakeCheckpoint(std::uint64_t batch) {
 }
 
 void RunnerCore::ReportSaved(TaskKey key, const PartitionState& state) {
-  actions_->push_back(ReportState{{state.taken, {{key, *state.saved}}}});
+  actions_->push_back(ReportState{{state.taken, {{key, *state.saved}}, route_.version}});
 }
 
 // Outputs of a committed batch are visible: of the tasks of stages that feed state nothing is left to do but what the
@@ -119,6 +133,7 @@ void RunnerCore::CommitKept(TaskKey key, Partition& partition, std::uint64_t bef
 void RunnerCore::TakeFloor(std::uint64_t batch) {
   if (batch <= floor_) return;
   floor_ = batch;
+  let_go_ = std::max(let_go_, batch);
   blocks_.DropThrough(batch);
   for (auto& [key, partition] : partitions_) {
     if (EndTasks(key, partition, batch)) Pump(key);

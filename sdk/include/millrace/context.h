@@ -24,13 +24,20 @@
 #include <utility>
 #include <vector>
 
+#include "millrace/custom_receiver.h"
+#include "millrace/custom_source.h"
 #include "millrace/dstream.h"
 #include "millrace/engine.h"
+#include "millrace/flume.h"
 #include "millrace/internal/arguments.h"
+#include "millrace/internal/custom_nodes.h"
 #include "millrace/internal/graph.h"
 #include "millrace/internal/planner.h"
 #include "millrace/internal/source_operators.h"
 #include "millrace/kafka_record.h"
+#include "millrace/message.h"
+#include "millrace/rabbitmq.h"
+#include "millrace/socket.h"
 #include "millrace/sources.h"
 
 namespace millrace {
@@ -134,6 +141,7 @@ class JobContext {
   // The values of Kafka records alone.
   DStream<std::string_view> KafkaText(const KafkaOptions& options, Where where = Where::current()) {
     detail::Node node = KafkaNode<std::string_view>("KafkaText", options, where);
+    node.description.options["headers"] = "false";  // nobody would see them
     node.make = detail::MakeFactory<detail::ValuesRoot>();
     return Add<std::string_view>(std::move(node));
   }
@@ -160,13 +168,46 @@ class JobContext {
     return Add<std::string_view>(std::move(node));
   }
 
-  // Lines from a TCP server. Not replayable.
+  // Events that Flume agents send. Replayable: they are on stable storage before an agent is answered.
+  DStream<Message> Flume(const FlumeOptions& options, Where where = Where::current()) {
+    detail::Node node = FlumeNode<Message>("Flume", options, where);
+    node.make = detail::MakeFactory<detail::MessagesRoot>();
+    return Add<Message>(std::move(node));
+  }
+
+  // The bodies of Flume's events alone.
+  DStream<std::string_view> FlumeText(const FlumeOptions& options, Where where = Where::current()) {
+    detail::Node node = FlumeNode<std::string_view>("FlumeText", options, where);
+    node.make = detail::MakeFactory<detail::ValuesRoot>();
+    return Add<std::string_view>(std::move(node));
+  }
+
+  // Records from TCP servers, lines unless framing says otherwise. Replayable only with the option reliable.
   DStream<std::string_view> SocketText(const SocketOptions& options, Where where = Where::current()) {
-    detail::RequireOption("SocketText", where, "host", options.host);
-    if (options.port == 0)
-      detail::Refuse("SocketText", detail::LocationOf(where), "option port is 0; it must be given");
+    const auto refuse = [&](std::string_view what) { detail::Refuse("SocketText", detail::LocationOf(where), what); };
+    if (options.hosts.empty()) {
+      detail::RequireOption("SocketText", where, "host", options.host);
+      if (options.port == 0) refuse("option port is 0; it must be given");
+    } else if (!options.host.empty() || options.port != 0) {
+      refuse("options host and hosts are both given; name all servers in hosts, as host:port");
+    }
     detail::Node node = SourceNode<std::string_view>("SocketText", "socket", detail::ToMap(options), where);
-    node.description.replayable = false;
+    node.description.replayable = options.reliable;
+    node.description.receiver = true;
+    node.make = detail::MakeFactory<detail::ValuesRoot>();
+    return Add<std::string_view>(std::move(node));
+  }
+
+  // Messages of RabbitMQ queues. Replayable: they are on stable storage before they are acknowledged.
+  DStream<Message> RabbitMq(const RabbitMqOptions& options, Where where = Where::current()) {
+    detail::Node node = RabbitMqNode<Message>("RabbitMq", options, where);
+    node.make = detail::MakeFactory<detail::MessagesRoot>();
+    return Add<Message>(std::move(node));
+  }
+
+  // The bodies of RabbitMQ's messages alone.
+  DStream<std::string_view> RabbitMqText(const RabbitMqOptions& options, Where where = Where::current()) {
+    detail::Node node = RabbitMqNode<std::string_view>("RabbitMqText", options, where);
     node.make = detail::MakeFactory<detail::ValuesRoot>();
     return Add<std::string_view>(std::move(node));
   }
@@ -178,6 +219,28 @@ class JobContext {
     node.description.bounded = options.bounded;
     node.make = detail::MakeFactory<detail::ValuesRoot>();
     return Add<std::string_view>(std::move(node));
+  }
+
+  // The records of a source in the job's own code, a CustomSource<T>. Replayable.
+  template <class S>
+  auto FromSource(std::shared_ptr<S> source, const CustomSourceOptions& options = {}, Where where = Where::current()) {
+    static_assert(std::is_base_of_v<CustomSource<typename S::Record>, S>,
+                  "FromSource needs a shared_ptr to a class derived from millrace::CustomSource<T>");
+    using T = typename S::Record;
+    return Add<T>(detail::CustomSourceNode<T>(std::move(source), detail::TypeName<S>(), options, where));
+  }
+
+  // The records of receivers in the job's own code: make(name) gives a unique_ptr to a CustomReceiver<T>, once for each
+  // name whenever a runner begins to receive for it. Replayable: what they store is on stable storage.
+  template <class F>
+  auto FromReceiver(const CustomReceiverOptions& options, F make, Where where = Where::current()) {
+    static_assert(std::is_invocable_v<const F&, const std::string&>,
+                  "FromReceiver needs a function callable, as const, as make(const std::string& name)");
+    using R = typename std::invoke_result_t<const F&, const std::string&>::element_type;
+    using T = typename R::Record;
+    static_assert(std::is_base_of_v<CustomReceiver<T>, R>,
+                  "FromReceiver needs a function that gives a std::unique_ptr to a millrace::CustomReceiver<T>");
+    return Add<T>(detail::CustomReceiverNode<T>(std::move(make), detail::TypeName<R>(), options, where));
   }
 
   // All records of these streams.
@@ -212,8 +275,26 @@ class JobContext {
   static detail::Node KafkaNode(std::string_view name, const KafkaOptions& options, const Where& where) {
     engine::Options map = detail::ToMap(options);
     detail::RequireOption(name, where, "brokers", map["brokers"]);
-    detail::RequireOption(name, where, "topics", map["topics"]);
-    return SourceNode<T>(name, "kafka", std::move(map), where);
+    if (options.topic_pattern.empty()) detail::RequireOption(name, where, "topics", map["topics"]);
+    detail::Node node = SourceNode<T>(name, "kafka", std::move(map), where);
+    node.description.bounded = !options.end.text().empty();
+    return node;
+  }
+  template <class T>
+  static detail::Node FlumeNode(std::string_view name, const FlumeOptions& options, const Where& where) {
+    if (options.port == 0) detail::Refuse(name, detail::LocationOf(where), "option port is 0; it must be given");
+    detail::Node node = SourceNode<T>(name, "flume", detail::ToMap(options), where);
+    node.description.receiver = true;
+    return node;
+  }
+  template <class T>
+  static detail::Node RabbitMqNode(std::string_view name, const RabbitMqOptions& options, const Where& where) {
+    engine::Options map = detail::ToMap(options);
+    detail::RequireOption(name, where, "hosts", map["hosts"]);
+    detail::RequireOption(name, where, "queues", map["queues"]);
+    detail::Node node = SourceNode<T>(name, "rabbitmq", std::move(map), where);
+    node.description.receiver = true;
+    return node;
   }
   template <class T>
   static detail::Node GeneratorNode(std::string_view name, const GeneratorOptions& options, const Where& where) {

@@ -35,22 +35,22 @@
 #include "millrace/internal/emitted_type.h"
 #include "millrace/internal/exchange_operators.h"
 #include "millrace/internal/narrow_operators.h"
+#include "millrace/lookup_dstream.h"
 #include "millrace/outputs.h"
 #include "millrace/owned.h"
 #include "millrace/storage_level.h"
-#include "millrace/transform_dstream.h"
 
 namespace millrace {
 
 template <class T>
-class DStream : public TransformOperations<T> {
+class DStream : public LookupOperations<T> {
   static_assert(std::is_object_v<T> && std::is_same_v<T, std::remove_cv_t<T>>, "a record is a plain value type");
   using Where = std::source_location;
   using Partitions = std::optional<std::int64_t>;
 
  public:
   using Record = T;
-  using TransformOperations<T>::TransformOperations;
+  using LookupOperations<T>::LookupOperations;
 
   // Makes what the operator keeps findable in the next version of the job. Unique within the job.
   const DStream& Uid(std::string_view uid) const {

@@ -21,7 +21,7 @@
 
 namespace millrace::engine {
 
-inline constexpr std::uint32_t kAbiVersion = 3;
+inline constexpr std::uint32_t kAbiVersion = 7;
 inline constexpr std::string_view kSdkVersion = "0.1.0";
 
 // Records travel in chunks of at most this many, so that a chain of operators costs one indirect call a chunk.
@@ -34,7 +34,8 @@ struct Header {
   std::string_view value;
 };
 
-// One record as a source gives it. Views point into the source's buffers and live until the task's Finish has returned.
+// One record as a source gives it. Views point into the source's buffers and live until the call of
+// Records that brings them has returned.
 struct SourceRecord {
   std::string_view key;
   std::string_view value;
@@ -78,8 +79,8 @@ class TaskOutput {
 // moved between the two backends, to another number of partitions (by key group), and into a changed job (by uid).
 //
 // In memory: the library holds the entries in its own typed tables. The runner loads them by Load and Loaded, and takes
-// what has changed by TakeChanges. On disk (RocksDB): the entries are in a StateStore; the library reads and writes
-// them there, and keeps no more than the entries of one batch.
+// what has changed by TakeChanges and TakeMore. On disk (RocksDB): the entries are in a StateStore; the library reads
+// and writes them there, and keeps no more than the entries of one batch.
 
 // Entries on disk, ordered by their keys' bytes. Implemented by the runner. One thread at a time. What a task writes is
 // seen by its own reads at once, and becomes part of the state when its Finish has returned; the writes of a task that
@@ -115,10 +116,27 @@ class State {
   virtual void Load(std::string_view key, std::string_view value) = 0;
   // Restoring is over (or there was nothing to restore); called once before the first task, with either backend.
   virtual void Loaded() = 0;
-  // In memory only, between tasks: every entry that has changed since the last call, or since Loaded.
+  // In memory only, between tasks: begins to give every entry that has changed since the last call, or since Loaded, as
+  // it is now. What it does not give at once comes with calls of TakeMore, or, just before a task changes an entry,
+  // from within that task: so tasks may go on at once. `changes` must live until TakeMore has given false, and that
+  // must be before the next call. Each key is given at most once.
   virtual void TakeChanges(StateChanges& changes) = 0;
+  // Between tasks: gives some of what is left, about `entries` of it. False: nothing is left.
+  virtual bool TakeMore(std::size_t entries) = 0;
   // How much memory it takes, roughly.
   virtual std::uint64_t bytes() const = 0;
+};
+
+// ---- lookups ----
+
+// Rows of tables outside of the job, asked for by a task while it runs. Implemented by the runner, which has the client
+// and a cache. Keys and rows are values as <millrace/internal/cassandra_row.h> writes them.
+class Lookups {
+ public:
+  virtual ~Lookups() = default;
+  // The rows of these keys in the table of operator `op`, in the order of the keys; null: there is none. Waits for as
+  // long as the server is away. Throws what no waiting mends; the attempt has then failed.
+  virtual std::vector<std::shared_ptr<const std::string>> Find(std::uint32_t op, std::span<const std::string> keys) = 0;
 };
 
 // What a task is, fixed for its life.
@@ -129,8 +147,9 @@ struct TaskContext {
   std::uint32_t stage = 0;
   std::uint32_t partition = 0;
   std::uint32_t attempt = 0;
-  std::uint64_t fence = 0;  // grows with every new owner of this partition: for sinks of one's own
-  State* state = nullptr;   // of a stateful stage: what Program::NewState gave for this stage and partition
+  std::uint64_t fence = 0;     // grows with every new owner of this partition: for sinks of one's own
+  State* state = nullptr;      // of a stateful stage: what Program::NewState gave for this stage and partition
+  Lookups* lookups = nullptr;  // of a job that looks rows up; outlives the task
   // The operator whose user code runs now; written by the library before each chunk, read by the runner's crash
   // handler.
   volatile std::uint32_t* current_operator = nullptr;
@@ -167,11 +186,12 @@ struct OperatorDescription {
   std::vector<std::uint32_t> inputs;
   std::string output_type;
   std::string location;
-  std::string connector;         // sources and sinks
-  Options options;               // sources and sinks; of a shuffle "storage": "memory", "disk" or
+  std::string connector;         // sources, sinks, and narrow operators that look rows up
+  Options options;               // of the connector; of a shuffle "storage": "memory", "disk" or
                                  // "memory and disk", and "replicated" when two runners keep its blocks
   bool bounded = false;          // sources
   bool replayable = true;        // sources
+  bool receiver = false;         // sources: an upstream pushes; a drain stops it first
   std::uint32_t partitions = 0;  // shuffles
   bool combine = false;          // shuffles
   bool side = false;             // consumes the side output of its only input: bad records
@@ -211,6 +231,11 @@ struct GraphDescription {
   std::vector<StageDescription> stages;
 };
 
+// Connectors in the job's own code, in <millrace/engine_connectors.h>.
+class Source;
+class Receiver;
+class Sink;
+
 class Program {
  public:
   virtual ~Program() = default;
@@ -220,6 +245,14 @@ class Program {
   // The empty state of a partition of a stateful stage. `store` null: in memory; else it outlives the state.
   // Thread-safe.
   virtual std::unique_ptr<State> NewState(std::uint32_t stage, std::uint32_t partition, StateStore* store) const = 0;
+
+  // What the connectors "custom" (a source, or a sink) and "custom_receiver" run; null: the operator has none. They may
+  // outlive the program. Thread-safe.
+  virtual std::shared_ptr<Source> FindSource(std::uint32_t /*op*/) const { return nullptr; }
+  virtual std::shared_ptr<Receiver> NewReceiver(std::uint32_t /*op*/, const std::string& /*name*/) const {
+    return nullptr;
+  }
+  virtual std::shared_ptr<Sink> FindSink(std::uint32_t /*op*/) const { return nullptr; }
 };
 
 // What submit gives a job body.
@@ -235,7 +268,7 @@ using CreateProgram = std::unique_ptr<Program> (*)(const JobParameters& paramete
 inline constexpr const char* kEntryPoint = "millrace_create_program_v1";
 
 // Every job library carries an ELF note, read before anything in it runs: section kNoteSection, owner "Millrace", type
-// 1, and as description a text "abi=3;sdk=0.1.0;compiler=…;job=wordcount".
+// 1, and as description a text "abi=7;sdk=0.1.0;compiler=…;job=wordcount".
 inline constexpr const char* kNoteSection = ".note.millrace";
 inline constexpr const char* kNoteOwner = "Millrace";
 inline constexpr std::uint32_t kNoteType = 1;

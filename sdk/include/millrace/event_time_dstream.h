@@ -18,6 +18,7 @@
 #include "millrace/event_stream.h"
 #include "millrace/internal/event_operators.h"
 #include "millrace/kafka_record.h"
+#include "millrace/message.h"
 #include "millrace/stateful_dstream.h"
 
 namespace millrace {
@@ -43,10 +44,10 @@ class TimeOperations : public StatefulOperations<T> {
 
   // The time that the source gives its records.
   EventStream<T> WithSourceTimestamps(EventTimeOptions options = {}, Where where = Where::current()) const {
-    static_assert(std::is_same_v<T, KafkaRecord>,
-                  "WithSourceTimestamps needs a stream of millrace::KafkaRecord, as JobContext::Kafka gives it; for "
-                  "others there is WithTimestamps(f)");
-    return Assign("WithSourceTimestamps", &KafkaRecord::timestamp, options, where);
+    static_assert(std::is_same_v<T, KafkaRecord> || std::is_same_v<T, Message>,
+                  "WithSourceTimestamps needs a stream of millrace::KafkaRecord or millrace::Message, as "
+                  "JobContext::Kafka, RabbitMq and Flume give them; for others there is WithTimestamps(f)");
+    return Assign("WithSourceTimestamps", &T::timestamp, options, where);
   }
 
  private:

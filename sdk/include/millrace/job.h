@@ -20,9 +20,9 @@
 #include "millrace/internal/text.h"
 
 // Text of what engine.h has as constants, for the note.
-#define MILLRACE_DETAIL_ABI "3"
+#define MILLRACE_DETAIL_ABI "7"
 #define MILLRACE_DETAIL_SDK "0.1.0"
-static_assert(millrace::engine::kAbiVersion == 3 && millrace::engine::kSdkVersion == MILLRACE_DETAIL_SDK &&
+static_assert(millrace::engine::kAbiVersion == 7 && millrace::engine::kSdkVersion == MILLRACE_DETAIL_SDK &&
                   millrace::engine::kNoteType == 1,
               "job.h and engine.h are of different releases");
 

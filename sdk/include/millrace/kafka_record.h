@@ -5,14 +5,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "millrace/engine.h"
+#include "millrace/internal/owned_record.h"
 #include "millrace/owned.h"
 #include "millrace/to_text.h"
 
@@ -31,43 +29,7 @@ struct KafkaRecord {
 template <>
 inline constexpr bool kPlainAggregate<KafkaRecord> = false;
 
-// A KafkaRecord with all its bytes in one piece of memory of its own, shared by its copies.
-class OwnedKafkaRecord {
- public:
-  explicit OwnedKafkaRecord(const KafkaRecord& from) : record_(from) {
-    std::size_t size = from.key.size() + from.value.size() + from.topic.size();
-    for (const engine::Header& header : from.headers) size += header.name.size() + header.value.size();
-    auto memory = std::make_shared<Memory>();
-    memory->bytes.resize(size);
-    char* at = memory->bytes.data();
-    record_.key = Copy(from.key, at);
-    record_.value = Copy(from.value, at);
-    record_.topic = Copy(from.topic, at);
-    memory->headers.reserve(from.headers.size());
-    for (const engine::Header& header : from.headers) {
-      const std::string_view name = Copy(header.name, at);
-      memory->headers.push_back({name, Copy(header.value, at)});
-    }
-    record_.headers = memory->headers;
-    memory_ = std::move(memory);
-  }
-  const KafkaRecord& record() const { return record_; }
-
- private:
-  struct Memory {
-    std::vector<char> bytes;
-    std::vector<engine::Header> headers;
-  };
-  static std::string_view Copy(std::string_view from, char*& at) {
-    if (!from.empty()) std::memcpy(at, from.data(), from.size());
-    const std::string_view copy(at, from.size());
-    at += from.size();
-    return copy;
-  }
-
-  KafkaRecord record_;
-  std::shared_ptr<const Memory> memory_;
-};
+using OwnedKafkaRecord = detail::OwnedRecord<KafkaRecord>;
 
 template <>
 struct OwnedTraits<KafkaRecord> {

@@ -1,5 +1,5 @@
-// The output operators of DStream<T>: Print, ForEachBatch, ToKafka, ToFiles. A stream that reaches none of them is not
-// computed.
+// The output operators of DStream<T>: Print, ForEachBatch, ToKafka, ToCassandra, ToRabbitMq, ToFiles, ToSink. A
+// stream that reaches none of them is not computed.
 //
 // Each may be called on the same stream, and several times. All take effect when the batch is durable, in batch order
 // in each partition. Errors: std::invalid_argument when an option that must be there is missing.
@@ -16,10 +16,14 @@
 #include <type_traits>
 #include <utility>
 
+#include "millrace/cassandra.h"
+#include "millrace/custom_sink.h"
+#include "millrace/internal/cassandra_records.h"
 #include "millrace/internal/sink_operators.h"
 #include "millrace/internal/std_types.h"
 #include "millrace/internal/stream_base.h"
 #include "millrace/owned.h"
+#include "millrace/rabbitmq.h"
 #include "millrace/sinks.h"
 #include "millrace/to_text.h"
 
@@ -99,6 +103,80 @@ class OutputOperations : public detail::StreamBase {
                    });
   }
 
+  // Writes the row f(record) to a table: a pair, a tuple or a plain struct, whose fields are the values of the option
+  // columns, or a CassandraRow. See <millrace/cassandra.h>.
+  template <class F>
+  Output ToCassandra(CassandraSinkOptions options, F f, Where where = Where::current()) const {
+    using Result = std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>;
+    static_assert(detail::IsCassandraRecord<Result>(),
+                  "ToCassandra needs a function that gives a pair, a tuple or a plain struct of values, or a "
+                  "millrace::CassandraRow; see <millrace/cassandra.h> for what a value is");
+    return AddRows("ToCassandra", "cassandra", detail::CassandraRowOptions<Result>(options, where), where,
+                   [f = std::move(f)](const T& record, detail::RowWriter& rows) {
+                     rows.BeginRow();
+                     detail::AppendCassandraRecord(rows.text(), std::invoke(f, record));
+                     rows.EndRow();
+                   });
+  }
+
+  // Writes the record itself.
+  Output ToCassandra(CassandraSinkOptions options, Where where = Where::current()) const {
+    static_assert(
+        detail::IsCassandraRecord<T>(),
+        "ToCassandra writes pairs, tuples and plain structs of values; pass a function that makes one of this "
+        "type, or a millrace::CassandraRow");
+    return AddRows("ToCassandra", "cassandra", detail::CassandraRowOptions<T>(options, where), where,
+                   [](const T& record, detail::RowWriter& rows) {
+                     rows.BeginRow();
+                     detail::AppendCassandraRecord(rows.text(), record);
+                     rows.EndRow();
+                   });
+  }
+
+  // Publishes f(record) to an exchange, where f gives a RabbitMqOutput or a text (a body without routing key). At least
+  // once.
+  template <class F>
+  Output ToRabbitMq(RabbitMqSinkOptions options, F f, Where where = Where::current()) const {
+    using Result = std::remove_cvref_t<std::invoke_result_t<const F&, const T&>>;
+    constexpr bool kMessage = std::is_same_v<Result, RabbitMqOutput>;
+    static_assert(kMessage || std::is_convertible_v<Result, std::string_view>,
+                  "ToRabbitMq needs a function that gives a millrace::RabbitMqOutput or a text");
+    return AddRows("ToRabbitMq", "rabbitmq", RabbitMqRowOptions(options, where), where,
+                   [f = std::move(f)](const T& record, detail::RowWriter& rows) {
+                     const auto& row = std::invoke(f, record);
+                     if constexpr (kMessage) {
+                       rows.BeginRow();
+                       if (row.routing_key) {
+                         rows.text() += *row.routing_key;
+                         rows.EndKey();
+                       }
+                       rows.text() += row.body;
+                       rows.EndRow();
+                     } else {
+                       rows.AddValue(row);
+                     }
+                   });
+  }
+
+  // Publishes a pair as routing key and body, a text as a body.
+  Output ToRabbitMq(RabbitMqSinkOptions options, Where where = Where::current()) const {
+    static_assert(detail::kIsPair<T> || std::is_convertible_v<const T&, std::string_view>,
+                  "ToRabbitMq publishes pairs and texts; pass a function that makes a millrace::RabbitMqOutput of this "
+                  "type");
+    return AddRows("ToRabbitMq", "rabbitmq", RabbitMqRowOptions(options, where), where,
+                   [](const T& record, detail::RowWriter& rows) {
+                     rows.BeginRow();
+                     if constexpr (detail::kIsPair<T>) {
+                       AppendText(rows.text(), record.first);
+                       rows.EndKey();
+                       AppendText(rows.text(), record.second);
+                     } else {
+                       AppendText(rows.text(), record);
+                     }
+                     rows.EndRow();
+                   });
+  }
+
   // Writes f(record), a text, as a line of a file; f should not make line breaks.
   template <class F>
   Output ToFiles(FilesSinkOptions options, F f, Where where = Where::current()) const {
@@ -118,6 +196,48 @@ class OutputOperations : public detail::StreamBase {
                      AppendText(rows.text(), record);
                      rows.EndRow();
                    });
+  }
+
+  // Writes f(record), a row, to a sink in the job's own code: a CustomSink of what f gives. See
+  // <millrace/custom_sink.h>.
+  template <class S, class F>
+  Output ToSink(std::shared_ptr<S> sink, F f, Where where = Where::current()) const {
+    using Row = typename S::Record;
+    static_assert(std::is_base_of_v<CustomSink<Row>, S>,
+                  "ToSink needs a shared_ptr to a class derived from millrace::CustomSink<T>");
+    static_assert(std::is_convertible_v<std::invoke_result_t<const F&, const T&>, Row>,
+                  "ToSink needs a function that gives a row of the sink's type");
+    if (!sink) detail::Refuse("ToSink", detail::LocationOf(where), "the sink is null; pass std::make_shared<…>(…)");
+    auto append = [f = std::move(f)](const T& record, detail::RowWriter& rows) {
+      rows.BeginRow();
+      const Row& row = std::invoke(f, record);
+      if constexpr (detail::kIsPlainText<Row>) {
+        rows.text() += row;
+      } else {
+        ByteWriter out(rows.text());
+        Encode(row, out);
+      }
+      rows.EndRow();
+    };
+    detail::Node node = SinkNode("ToSink", "custom", {{"class", detail::TypeName<S>()}}, where);
+    node.sink = std::move(sink);
+    node.make = detail::MakeFactoryFor<detail::RowsOperator<T, decltype(append)>>(
+        std::make_shared<const decltype(append)>(std::move(append)));
+    return Output(graph(), graph()->Add(std::move(node)));
+  }
+
+  // Writes the record itself.
+  template <class S>
+  Output ToSink(std::shared_ptr<S> sink, Where where = Where::current()) const {
+    using Row = typename S::Record;
+    static_assert(std::is_constructible_v<Row, const T&>,
+                  "ToSink: the sink takes another type than the stream's records; pass a function that makes it");
+    return ToSink(
+        std::move(sink),
+        [](const T& record) -> std::conditional_t<std::is_same_v<T, Row>, const T&, Row> {
+          return static_cast<std::conditional_t<std::is_same_v<T, Row>, const T&, Row>>(record);
+        },
+        where);
   }
 
  private:
@@ -143,12 +263,27 @@ class OutputOperations : public detail::StreamBase {
     engine::Options given = {{"brokers", options.brokers},
                              {"topic", options.topic},
                              {"exactly_once", options.exactly_once ? "true" : "false"}};
+    detail::AddToMap(options.security, given);
     for (const auto& [name, value] : options.rdkafka) given["rdkafka." + name] = value;
+    if (options.create_partitions == 0) return given;
+    given["create_partitions"] = std::to_string(options.create_partitions);
+    given["replication_factor"] = std::to_string(options.replication_factor);
+    std::string& config = given["topic_config"];
+    for (const auto& [name, value] : options.topic_config) config += detail::Cat(name, "=", value, "\n");
     return given;
+  }
+  static engine::Options RabbitMqRowOptions(const RabbitMqSinkOptions& options, const Where& where) {
+    engine::Options map = detail::ToMap(options);
+    detail::RequireOption("ToRabbitMq", where, "hosts", map["hosts"]);
+    return map;
   }
   static engine::Options FileRowOptions(const FilesSinkOptions& options, const Where& where) {
     detail::RequireOption("ToFiles", where, "directory", options.directory);
-    return {{"directory", options.directory}, {"suffix", options.suffix}};
+    engine::Options map = {{"directory", options.directory}, {"suffix", options.suffix}};
+    if (options.compression == FileCompression::kGzip) map["compression"] = "gzip";
+    if (options.compression == FileCompression::kZstd) map["compression"] = "zstd";
+    detail::AddToMap(options.s3, map);
+    return map;
   }
 };
 

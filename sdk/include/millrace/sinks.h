@@ -7,12 +7,15 @@
 // job is submitted.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "millrace/internal/stream_base.h"
+#include "millrace/kafka_security.h"
+#include "millrace/s3_access.h"
 
 namespace millrace {
 
@@ -20,8 +23,13 @@ namespace millrace {
 struct KafkaSinkOptions {
   std::string brokers = {};  // "host:port,host:port"
   std::string topic = {};
-  bool exactly_once = true;                         // false: no transactions, lower latency, at least once
-  std::map<std::string, std::string> rdkafka = {};  // any librdkafka producer property: {{"linger.ms", "5"}}
+  bool exactly_once = true;  // false: no transactions, lower latency, at least once
+  // A topic that is not there is made with so many partitions; 0: it must be there. One that is there stays as it is.
+  std::uint32_t create_partitions = 0;
+  std::uint32_t replication_factor = 0;                  // of a topic that is made; 0: what the brokers are set to
+  std::map<std::string, std::string> topic_config = {};  // of a topic that is made: {{"retention.ms", "86400000"}}
+  KafkaSecurity security = {};                           // TLS and SASL
+  std::map<std::string, std::string> rdkafka = {};       // any librdkafka producer property: {{"linger.ms", "5"}}
 };
 
 // A record for Kafka, as the function given to ToKafka makes it.
@@ -31,9 +39,13 @@ struct KafkaOutput {
 };
 
 // Exactly once: one file for each batch and partition that has rows, which appears complete or not at all.
+enum class FileCompression : std::uint8_t { kNone, kGzip, kZstd };
+
 struct FilesSinkOptions {
-  std::string directory = {};
+  std::string directory = {};  // the same on every executor, or "s3://bucket/prefix"
   std::string suffix = ".txt";
+  FileCompression compression = FileCompression::kNone;  // adds ".gz" or ".zst" to the suffix
+  S3Access s3 = {};
 };
 
 // The end of a stream. Uid makes an output known under the same name in the next version of the job; Name is for

@@ -12,7 +12,8 @@
 //   job.LoseRunner();            // state comes back from the last checkpoint, and the batches since are run again
 //
 // Sources, operators and sinks are named by uid, by name when only one has it, or by "#id". Connectors are not run: a
-// source gives what Input says, a sink's rows are what Texts gives, ForEachBatch functions are called. One thread.
+// source gives what Input says, LookupCassandra finds what Table says, a sink's rows are what Texts gives, ForEachBatch
+// functions are called. One thread.
 // Errors: std::invalid_argument for what the test asks wrongly or the planner refuses; std::runtime_error with operator
 // and place for what the job's code throws; std::logic_error from LoseRunner when the second run gives other rows.
 #pragma once
@@ -37,6 +38,7 @@
 #include "millrace/engine.h"
 #include "millrace/internal/state.h"
 #include "millrace/testing/batch_run.h"
+#include "millrace/testing/lookup_tables.h"
 
 namespace millrace::testing {
 
@@ -87,6 +89,12 @@ class JobTest {
     }
   }
 
+  // The rows that a LookupCassandra finds from now on, as pairs of key and row. Before its first batch.
+  template <class Key, class Row>
+  void Table(std::string_view op, const std::vector<std::pair<Key, Row>>& rows) {
+    tables_->Set(Find(op, engine::OperatorKind::kNarrow), rows);
+  }
+
   void RunBatch() {
     ++batch_;
     now_ += interval_;
@@ -95,7 +103,7 @@ class JobTest {
     for (auto& [source, splits] : splits_) input[source].resize(std::max(input[source].size(), splits));
     for (const auto& [source, splits] : input) splits_[source] = splits.size();
     history_.push_back({batch_, now_, input, {}});
-    BatchRun run(*program_, batch_, now_.time_since_epoch().count(), stored_, states_);
+    BatchRun run(*program_, batch_, now_.time_since_epoch().count(), stored_, states_, *tables_);
     run.Run(input, true);
     for (const auto& [counter, count] : run.counts) counts_[counter] += count;
     history_.back().rows = rows_ = std::move(run.rows);
@@ -176,7 +184,7 @@ class JobTest {
     states_.clear();
     for (const auto& [place, entries] : saved_) Restore(states_[place], place, entries);
     for (const Past& past : history_) {
-      BatchRun run(*program_, past.batch, past.time.time_since_epoch().count(), stored_, states_);
+      BatchRun run(*program_, past.batch, past.time.time_since_epoch().count(), stored_, states_, *tables_);
       run.Run(past.input, false);
       if (run.rows != past.rows) {
         throw std::logic_error("batch " + std::to_string(past.batch) +
@@ -226,8 +234,12 @@ class JobTest {
                                 std::string(name) + "' there; there are: " + known);
   }
 
+  static constexpr std::size_t kTakenAtOnce = 1024;
   void Save(HeldState& held) const {
-    if (!stored_) held.state->TakeChanges(held.store);
+    if (stored_) return;
+    held.state->TakeChanges(held.store);
+    while (held.state->TakeMore(kTakenAtOnce)) {
+    }
   }
   void Restore(HeldState& held, std::pair<std::uint32_t, std::uint32_t> place, const Entries& entries) const {
     held.store.entries = entries;
@@ -244,6 +256,7 @@ class JobTest {
   std::uint64_t checkpoint_every_;
   std::chrono::sys_time<std::chrono::microseconds> now_;
   std::uint64_t batch_ = 0;
+  std::unique_ptr<LookupTables> tables_ = std::make_unique<LookupTables>();
   StageInput next_;
   std::map<std::pair<std::uint32_t, std::size_t>, std::int64_t> positions_;  // by source and split
   std::map<std::uint32_t, std::size_t> splits_;                              // how many each source has had

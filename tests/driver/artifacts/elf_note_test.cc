@@ -31,7 +31,7 @@ std::string WithHeader(std::string image, Change change) {
 
 std::string WithText(std::string_view text) {
   std::string image = Load(GOOD);
-  const std::size_t at = image.find("abi=3;sdk");
+  const std::size_t at = image.find("abi=7;sdk");
   image.replace(at, 64, std::string(text) + std::string(64 - text.size(), '\0'));
   return image;
 }
@@ -45,7 +45,7 @@ void ExpectRefused(std::string_view image, std::string_view why) {
 TEST(ElfNote, ReadsTheNoteOfARealLibrary) {
   const auto note = ReadJobNote(Load(GOOD));
   ASSERT_TRUE(note.ok()) << note.status();
-  EXPECT_EQ(note->abi, 3u);
+  EXPECT_EQ(note->abi, 7u);
   EXPECT_EQ(note->sdk, "0.1.0");
   EXPECT_EQ(note->compiler, "GCC 12.2.0");
   EXPECT_EQ(note->job, "wordcount");
@@ -58,7 +58,7 @@ TEST(ElfNote, RefusesAnotherAbi) {
   const absl::Status status = CheckCompatible(*note);
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(Message(status),
-              HasSubstr("built for SDK ABI 9 (SDK 0.9.0); this cluster has ABI 3 (SDK 0.1.0): rebuild the job"));
+              HasSubstr("built for SDK ABI 9 (SDK 0.9.0); this cluster has ABI 7 (SDK 0.1.0): rebuild the job"));
 }
 
 TEST(ElfNote, RefusesWhatIsNoJobLibrary) {
@@ -101,16 +101,16 @@ TEST(ElfNote, RefusesASectionTableThatLeadsOutside) {
 }
 
 TEST(ElfNote, RefusesAMalformedNote) {
-  ASSERT_TRUE(ReadJobNote(WithText("abi=3;sdk=0.1.0;job=x")).ok());
-  ASSERT_TRUE(ReadJobNote(WithText("future=1;abi=3;sdk=0.1.0;compiler=;job=x")).ok()) << "unknown keys are left alone";
+  ASSERT_TRUE(ReadJobNote(WithText("abi=7;sdk=0.1.0;job=x")).ok());
+  ASSERT_TRUE(ReadJobNote(WithText("future=1;abi=7;sdk=0.1.0;compiler=;job=x")).ok()) << "unknown keys are left alone";
   ExpectRefused(WithText(""), "no abi=NUMBER");
   ExpectRefused(WithText("abi=;sdk=0.1.0;job=x"), "no abi=NUMBER");
   ExpectRefused(WithText("abi=1x;sdk=0.1.0;job=x"), "no abi=NUMBER");
   ExpectRefused(WithText("abi=99999999999;sdk=0.1.0;job=x"), "no abi=NUMBER");
-  ExpectRefused(WithText("abi=3;job=x"), "no sdk=VERSION");
-  ExpectRefused(WithText("abi=3;sdk=0.1.0"), "job name ''");
-  ExpectRefused(WithText("abi=3;sdk=0.1.0;job=a b"), "job name 'a b'");
-  ExpectRefused(WithText("abi=3;sdk=0.1.0;job=x\x1b[2J"), "unprintable");
+  ExpectRefused(WithText("abi=7;job=x"), "no sdk=VERSION");
+  ExpectRefused(WithText("abi=7;sdk=0.1.0"), "job name ''");
+  ExpectRefused(WithText("abi=7;sdk=0.1.0;job=a b"), "job name 'a b'");
+  ExpectRefused(WithText("abi=7;sdk=0.1.0;job=x\x1b[2J"), "unprintable");
   std::string image = Load(GOOD);
   const std::size_t owner = image.find("Millrace");
   std::string sizes = image;

@@ -65,12 +65,13 @@ TEST(CarryOver, StateAndPositionsAreFoundByUidWhereverTheyHaveMoved) {
   after.mutable_stages(2)->set_root(2);
   const auto first = CarryOver("j-1", MakePlan(), MakeSnapshot(), after);
   ASSERT_TRUE(first.ok()) << Message(first.status());
-  EXPECT_EQ(first->last_batch, 40u);
-  EXPECT_EQ(first->committed, 40u);
-  EXPECT_EQ(first->splits.front().position, "500");
-  EXPECT_EQ(first->checkpoint.batch, 40u);
-  ASSERT_EQ(first->checkpoint.chains.size(), 2u);
-  EXPECT_EQ(first->checkpoint.chains.at({2, 1}).front().name, "b");
+  EXPECT_EQ(first->note, "");
+  EXPECT_EQ(first->snapshot.last_batch, 40u);
+  EXPECT_EQ(first->snapshot.committed, 40u);
+  EXPECT_EQ(first->snapshot.splits.front().position, "500");
+  EXPECT_EQ(first->snapshot.checkpoint.batch, 40u);
+  ASSERT_EQ(first->snapshot.checkpoint.chains.size(), 2u);
+  EXPECT_EQ(first->snapshot.checkpoint.chains.at({2, 1}).front().name, "b");
 }
 
 TEST(CarryOver, TheDifferenceIsToldLineByLine) {
@@ -93,13 +94,50 @@ TEST(CarryOver, WindowsDoNotSurviveAnotherBatchInterval) {
   EXPECT_THAT(Refusal(before, MakeSnapshot(), after), HasSubstr("the batch interval was 100000 us"));
 }
 
-TEST(CarryOver, OnlyWhatWasEndedWellCanBeGoneOnFrom) {
+Range MakeRange(int start, int end) { return {{0, "lines-0"}, 0, Concat(start), Concat(end), 1, false}; }
+
+// What came after the newest checkpoint is read again, and the numbers of its batches are used again.
+TEST(CarryOver, AJobThatEndedBadlyIsGoneOnFromItsCheckpoint) {
   JobSnapshot old = MakeSnapshot();
-  old.checkpoint.batch = 30;
-  EXPECT_THAT(Refusal(MakePlan(), old, MakePlan()), HasSubstr("its last checkpoint is of batch 30"));
-  old = MakeSnapshot();
+  old.checkpoint.batch = 37;
   old.committed = 39;
-  EXPECT_THAT(Refusal(MakePlan(), old, MakePlan()), HasSubstr("batches 40 to 40 unfinished"));
+  old.splits.push_back({{0, "lines-1"}, 1, "70", true});
+  old.pending = {{38, 3'800'000, {MakeRange(300, 350)}},
+                 {39, 3'900'000, {MakeRange(350, 400), {{0, "lines-1"}, 1, "60", "70", 1, true}}},
+                 {40, 4'000'000, {MakeRange(400, 500)}}};
+  const auto first = CarryOver("j-1", MakePlan(), old, MakePlan());
+  ASSERT_TRUE(first.ok()) << Message(first.status());
+  EXPECT_EQ(first->snapshot.last_batch, 37u);
+  EXPECT_EQ(first->snapshot.committed, 37u);
+  EXPECT_EQ(first->snapshot.last_batch_time_us, 3'700'000);
+  EXPECT_EQ(first->snapshot.checkpoint.batch, 37u);
+  EXPECT_EQ(first->snapshot.splits[0].position, "300");
+  EXPECT_EQ(first->snapshot.splits[1].position, "60");
+  EXPECT_FALSE(first->snapshot.splits[1].finished);
+  EXPECT_TRUE(first->snapshot.pending.empty());
+  EXPECT_THAT(first->note,
+              AllOf(HasSubstr("goes on after batch 37 of j-1"), HasSubstr("batches 38 to 40 may come again")));
+}
+
+TEST(CarryOver, WithoutStateItIsGoneOnFromTheLastCommittedBatch) {
+  v1::Plan plan = MakePlan();
+  plan.set_checkpoint_interval_us(0);
+  plan.mutable_stages(1)->set_stateful(false);
+  plan.mutable_operators(1)->clear_state();
+  JobSnapshot old = MakeSnapshot();
+  old.checkpoint = {};
+  old.committed = 39;
+  old.pending = {{40, 4'000'000, {MakeRange(400, 500)}}};
+  const auto first = CarryOver("j-1", plan, old, plan);
+  ASSERT_TRUE(first.ok()) << Message(first.status());
+  EXPECT_EQ(first->snapshot.last_batch, 39u);
+  EXPECT_EQ(first->snapshot.splits[0].position, "400");
+}
+
+TEST(CarryOver, StateThatWasNeverSavedCannotBeGoneOnFrom) {
+  JobSnapshot old = MakeSnapshot();
+  old.checkpoint = {};
+  EXPECT_THAT(Refusal(MakePlan(), old, MakePlan()), HasSubstr("without a checkpoint of its state"));
 }
 
 }  // namespace

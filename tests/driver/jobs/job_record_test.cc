@@ -57,6 +57,31 @@ TEST(JobRecord, ASnapshotTakesTheirPlaceExactly) {
   EXPECT_EQ(after->snapshot.source_records.at(0), 10U);
 }
 
+TEST(JobRecord, CheckpointsAreKeptWithTheBatchesSinceTheOldest) {
+  auto first = First();
+  first.mutable_snapshot()->mutable_plan()->set_checkpoint_interval_us(1'000'000);
+  const auto checkpoint = [](std::uint64_t batch) {
+    return ToDurable(AppendCheckpoint{{batch, {{{1, 0}, {{Concat("j-1/b", batch), 7, 1, true}}}}}});
+  };
+  const auto job = Replay({first, Added(), Planned(1, "10", "15", 5), ToDurable(AppendCommitted{1}), checkpoint(1),
+                           Planned(2, "15", "20", 5), ToDurable(AppendCommitted{2}), checkpoint(2)});
+  ASSERT_TRUE(job.ok()) << Message(job.status());
+  const auto check = [](const JobSnapshot& snapshot) {
+    EXPECT_EQ(snapshot.checkpoint.batch, 2U);
+    EXPECT_EQ(snapshot.checkpoint.chains.at({1, 0}).front().name, "j-1/b2");
+    ASSERT_EQ(snapshot.checkpoints_before.size(), 2U);
+    EXPECT_EQ(snapshot.checkpoints_before[0].batch, 1U);
+    EXPECT_EQ(snapshot.checkpoints_before[0].chains.at({1, 0}).front().name, "j-1/b1");
+    EXPECT_EQ(snapshot.checkpoints_before[1].batch, 0U) << "the begin of the job";
+    EXPECT_EQ(snapshot.pending.size(), 2U);
+  };
+  check(job->snapshot);
+  const auto again = Replay({First(job->snapshot)});
+  ASSERT_TRUE(again.ok());
+  check(again->snapshot);
+  EXPECT_TRUE(absl::IsDataLoss(Replay({first, checkpoint(2), checkpoint(2)}).status()));
+}
+
 TEST(JobRecord, APlanWithAGapIsDataLoss) {
   const auto job = Replay({First(), Added(), Planned(1, "11", "15", 4)});
   EXPECT_TRUE(absl::IsDataLoss(job.status()));

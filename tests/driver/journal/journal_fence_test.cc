@@ -74,8 +74,9 @@ std::vector<std::uint64_t> Read(const ScratchDirectory& dir) {
 
 std::vector<std::string> Journals(const ScratchDirectory& dir) {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(dir / "jobs/j"))
-    names.push_back(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "jobs/j")) {
+    if (entry.path().extension() != ".planned") names.push_back(entry.path().filename());
+  }
   std::ranges::sort(names);
   return names;
 }

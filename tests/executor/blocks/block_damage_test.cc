@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "executor/blocks/block_store.h"
 #include "executor/blocks/disk_blocks.h"
@@ -94,6 +95,49 @@ TEST(BlockDamage, ADamagedBlockIsDroppedCountedAndMayBePutAgain) {
     store.DropThrough(2);  // nothing is on disk: the file goes
     ASSERT_TRUE(store.Put(block, Keep::kNeeded).ok());
   }
+}
+
+std::size_t DatabasesIn(const std::string& dir) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir)) count += entry.is_directory() ? 1 : 0;
+  return count;
+}
+
+// RocksDB takes no writes any more once it has met damage in the background; blocks must go on finding room.
+TEST(BlockDamage, WritingGoesOnAfterTheDatabaseHasMetDamage) {
+  ScratchDirectory dir;
+  DiskBlocks disk(dir.path());
+  const auto block_of = [](std::uint64_t batch, std::uint32_t map) {
+    return MakeBlock({.batch = batch, .shuffle = 1, .map_partition = map}, 7, 2,
+                     std::string(2000, static_cast<char>('a' + batch)));
+  };
+  std::set<std::string> damaged;
+  std::uint32_t round = 0;
+  // Every file covers all batches, so that they are merged sooner or later, and so read.
+  for (; round < 400 && DatabasesIn(dir.path()) < 2; ++round) {
+    std::vector<std::shared_ptr<const Block>> blocks;
+    for (std::uint64_t batch = 1; batch <= 20; ++batch) blocks.push_back(block_of(batch, round));
+    ASSERT_TRUE(disk.Write(blocks).ok()) << "round " << round;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir.path())) {
+      if (entry.path().extension() != ".sst" || !damaged.insert(entry.path()).second) continue;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(200);
+      file.write("damaged!", 8);
+    }
+  }
+  ASSERT_EQ(DatabasesIn(dir.path()), 2u) << "the damage was never met";
+  int whole = 0;
+  for (std::uint32_t old = 0; old < round; ++old) {
+    const auto read = disk.Read(block_of(7, old)->id());
+    EXPECT_TRUE(read.ok() || absl::IsDataLoss(read.status())) << read.status();
+    EXPECT_TRUE(!read.ok() || (*read)->data == block_of(7, old)->data);
+    whole += read.ok() ? 1 : 0;
+  }
+  EXPECT_GT(whole, 0) << "what is left of the damaged one can be read";
+  ASSERT_TRUE(disk.Write(std::vector{block_of(1, 0)}).ok()) << "made again";
+  EXPECT_TRUE(disk.Read(block_of(1, 0)->id()).ok());
+  ASSERT_TRUE(disk.DropThrough(20).ok());
+  EXPECT_EQ(DatabasesIn(dir.path()), 1u) << "the damaged one is gone";
 }
 
 TEST(BlockDamage, CheckLooksAtBlocksInMemory) {

@@ -1,9 +1,11 @@
 // Blocks between two runners over real streams: what arrives damaged is noticed, counted, and asked for again.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <thread>
 
 #include "common/block/block_wire.h"
@@ -90,13 +92,28 @@ class Exchange : public ::testing::Test {
     ASSERT_TRUE(server.ok());
   }
 
+  // What lives as long as the process is still at work when the process ends.
+  static void TearDownTestSuite() {
+    ::on_exit(
+        [](int status, void*) {
+          std::fflush(nullptr);
+          ::_exit(status);
+        },
+        nullptr);
+  }
+
   Exchange() {
     auto server = StartServer("127.0.0.1:0", receiver_, "test", {&service_}, &port_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
   ~Exchange() override {
-    sender_.loop.Post([&sender = sender_] { sender.links.Update({}); });
+    std::promise<void> closed;
+    sender_.loop.Post([&] {
+      sender_.links.Update({});
+      closed.set_value();
+    });
+    closed.get_future().wait();
     server_->Shutdown(std::chrono::system_clock::now());
   }
 

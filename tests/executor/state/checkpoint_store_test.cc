@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "executor/state/checkpoint_sweep.h"
 #include "executor/state/open_checkpoint_store.h"
 #include "executor/state/posix_checkpoint_store.h"
 #include "executor/state/state_file.h"
@@ -242,6 +243,26 @@ TEST_P(CheckpointStoreTest, WhatIsBeingWrittenIsNotAbandoned) {
   EXPECT_TRUE(writer->Commit().ok());
 }
 
+TEST_P(CheckpointStoreTest, IsSweptOfWhatNobodyNeeds) {
+  const auto store = Open();
+  for (const char* name : {"j-1/s1-p0-b4-aa-1.base", "j-1/s1-p0-b6-aa-2.delta", "j-1/s1-p1-b6-bb-1.delta",
+                           "j-1/s1-p0-b7-aa-3.delta", "j-1/notes", "j-10/s1-p0-b1-aa-1.base"}) {
+    ASSERT_TRUE(Write(*store, name, "12345").ok());
+  }
+  const auto swept = SweepCheckpoints(*store, {"j-1", 6, {"j-1/s1-p0-b4-aa-1.base"}});
+  ASSERT_TRUE(swept.ok()) << swept.status();
+  EXPECT_EQ(swept->files, 2u);
+  EXPECT_EQ(swept->bytes, 10u);
+  EXPECT_THAT(
+      *store->List(""),
+      ElementsAre(CheckpointEntry{"j-1/notes", 5}, CheckpointEntry{"j-1/s1-p0-b4-aa-1.base", 5},
+                  CheckpointEntry{"j-1/s1-p0-b7-aa-3.delta", 5}, CheckpointEntry{"j-10/s1-p0-b1-aa-1.base", 5}));
+  EXPECT_EQ(SweepCheckpoints(*store, {"j-1", UINT64_MAX, {}})->files, 2u);
+  EXPECT_EQ(SweepCheckpoints(*store, {"j-2", UINT64_MAX, {}})->files, 0u);
+  EXPECT_FALSE(SweepCheckpoints(*store, {"", UINT64_MAX, {}}).ok());
+  EXPECT_FALSE(SweepCheckpoints(*store, {"../j-10", UINT64_MAX, {}}).ok());
+}
+
 TEST_P(CheckpointStoreTest, HoldsStateFiles) {
   const auto store = Open();
   auto writer = *StateFileWriter::Make(*store, "j/state");
@@ -313,6 +334,15 @@ TEST(PosixCheckpointStore, AFullDiskIsNamedAndNothingIsLeft) {
   }
   EXPECT_THAT(*store->List(""), ElementsAre(CheckpointEntry{"j/before", 4}));
   EXPECT_TRUE(Write(*store, "j/after", "good").ok());
+}
+
+TEST(CheckpointSweep, ReadsTheBatchInAName) {
+  EXPECT_EQ(BatchOfStateFile("j-1/s1-p0-b17-00ff-4.delta"), 17u);
+  EXPECT_EQ(BatchOfStateFile("j-1/s12-p345-b18446744073709551615-x-4.base"), UINT64_MAX);
+  for (const char* name : {"", "s1-p0-b17-x-4.delta", "j/s1-p0-b17-x-4.tmp", "j/s1-p0-b-x.delta", "j/s1-p0-b17.delta",
+                           "j/p0-b17-x.delta", "j/s1-p0-c17-x.delta", "j/s1-p0-b18446744073709551616-x.base"}) {
+    EXPECT_EQ(BatchOfStateFile(name), std::nullopt) << name;
+  }
 }
 
 TEST(S3CheckpointStore, SaysWhatIsWrongInItsConfiguration) {

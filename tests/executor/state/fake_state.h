@@ -41,7 +41,9 @@ class MapState final : public engine::State {
       }
     }
     changed_.clear();
+    left_ = takes;
   }
+  bool TakeMore(std::size_t) override { return left_-- > 0; }
   std::uint64_t bytes() const override { return map_.size() * 100; }
 
   void Put(const std::string& key, const std::string& value) {
@@ -73,11 +75,13 @@ class MapState final : public engine::State {
 
   int loaded = 0;
   bool fail_changes = false;
+  int takes = 0;  // how often TakeMore says that there is more
 
  private:
   engine::StateStore* const store_;
   Map map_;
   std::set<std::string> changed_;
+  int left_ = 0;
 };
 
 class MapProgram final : public engine::Program {

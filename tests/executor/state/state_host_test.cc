@@ -42,8 +42,15 @@ class StateHostTest : public ::testing::TestWithParam<engine::StateBackend> {
     EXPECT_NE(state, nullptr);
     return static_cast<MapState&>(*state);
   }
+  static absl::StatusOr<std::shared_ptr<StateSnapshot>> Snapshot(StateHost& host, TaskKey task, std::uint64_t batch) {
+    MR_ASSIGN_OR_RETURN(auto snapshot, host.BeginSnapshot(task, batch));
+    for (bool more = true; more;) {
+      MR_ASSIGN_OR_RETURN(more, host.TakeMore(*snapshot));
+    }
+    return snapshot;
+  }
   static StateChain Checkpoint(StateHost& host, std::uint64_t batch, TaskKey task = kTask) {
-    auto snapshot = host.Snapshot(task, batch);
+    auto snapshot = Snapshot(host, task, batch);
     EXPECT_TRUE(snapshot.ok()) << snapshot.status();
     auto chain = host.Save(**snapshot);
     EXPECT_TRUE(chain.ok()) << chain.status();
@@ -139,10 +146,8 @@ TEST_P(StateHostTest, ASnapshotIsNotChangedByLaterBatches) {
   Map expected;
   RunTask(*host, expected, 1000);
   const Map then = expected;
-  const auto snapshot = host->Snapshot(kTask, 7);
+  const auto snapshot = Snapshot(*host, kTask, 7);
   ASSERT_TRUE(snapshot.ok());
-  EXPECT_EQ((*snapshot)->task(), kTask);
-  EXPECT_EQ((*snapshot)->batch(), 7u);
   RunTask(*host, expected, 1000);
   const auto chain = host->Save(**snapshot);
   ASSERT_TRUE(chain.ok()) << chain.status();
@@ -150,12 +155,40 @@ TEST_P(StateHostTest, ASnapshotIsNotChangedByLaterBatches) {
   EXPECT_EQ(Restored(Checkpoint(*host, 8)), expected);
 }
 
+TEST_P(StateHostTest, ASnapshotThatTakesLongIsFinishedBeforeTheNext) {
+  const auto host = MakeHost();
+  ASSERT_TRUE(host->Restore(kTask, {}).ok());
+  Map expected;
+  RunTask(*host, expected, 1000);
+  const Map then = expected;
+  StateOf(*host).takes = 3;
+  const auto first = host->BeginSnapshot(kTask, 7);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(*host->TakeMore(**first), GetParam() == engine::StateBackend::kMemory);
+  RunTask(*host, expected, 1000);
+  const auto second = Snapshot(*host, kTask, 8);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_FALSE(*host->TakeMore(**first)) << "it was finished by the second";
+  EXPECT_EQ(Restored(*host->Save(**first)), then);
+  EXPECT_EQ(Restored(*host->Save(**second)), expected);
+}
+
+TEST_P(StateHostTest, ASnapshotThatIsNotCompleteGoesWithItsPartition) {
+  if (GetParam() == engine::StateBackend::kRocksDb) return;  // always complete
+  const auto host = MakeHost();
+  ASSERT_TRUE(host->Restore(kTask, {}).ok());
+  const auto snapshot = host->BeginSnapshot(kTask, 7);
+  ASSERT_TRUE(snapshot.ok());
+  host->Drop(kTask);
+  EXPECT_TRUE(absl::IsNotFound(host->TakeMore(**snapshot).status()));
+}
+
 TEST_P(StateHostTest, ASnapshotOfADroppedPartitionIsNotSaved) {
   const auto host = MakeHost();
   ASSERT_TRUE(host->Restore(kTask, {}).ok());
   Map expected;
   RunTask(*host, expected, 1000);
-  const auto snapshot = host->Snapshot(kTask, 1);
+  const auto snapshot = Snapshot(*host, kTask, 1);
   ASSERT_TRUE(snapshot.ok());
   host->Drop(kTask);
   EXPECT_EQ(host->Find(kTask), nullptr);
@@ -192,6 +225,60 @@ TEST_P(StateHostTest, NamesAreNeverUsedTwice) {
   for (const std::string& name : names) EXPECT_THAT(name, ::testing::StartsWith("j-1/s1-p0-b5-"));
 }
 
+TEST_P(StateHostTest, AllDamagedFilesOfAChainAreFound) {
+  const auto host = MakeHost();
+  ASSERT_TRUE(host->Restore(kTask, {}).ok());
+  Map expected;
+  RunTask(*host, expected, 3000);
+  Checkpoint(*host, 1);
+  for (std::uint64_t batch = 2; batch < 5; ++batch) {
+    RunTask(*host, expected, 10);
+    Checkpoint(*host, batch);
+  }
+  const StateChain chain = host->ChainOf(**Snapshot(*host, kTask, 5));
+  ASSERT_EQ(chain.size(), 4u);
+  EXPECT_TRUE(host->FindDamaged(chain)->empty());
+  testing::Overwrite(checkpoints_->Locate(chain[0].name), "no state");
+  fs::remove(checkpoints_->Locate(chain[2].name));
+  const auto damaged = host->FindDamaged(chain);
+  ASSERT_EQ(damaged->size(), 2u);
+  EXPECT_EQ(damaged->at(0).name, chain[0].name);
+  EXPECT_EQ(damaged->at(1).name, chain[2].name);
+}
+
+TEST_P(StateHostTest, AStoreWithNothingInItIsAwayNotDamaged) {
+  const auto host = MakeHost();
+  ASSERT_TRUE(host->Restore(kTask, {}).ok());
+  Map expected;
+  RunTask(*host, expected, 100);
+  const StateChain chain = Checkpoint(*host, 1);
+  fs::rename(dir_ / "checkpoints", dir_ / "elsewhere");
+  const auto damaged = host->FindDamaged(chain);
+  EXPECT_TRUE(absl::IsUnavailable(damaged.status())) << damaged.status();
+  EXPECT_THAT(Message(damaged.status()), HasSubstr("mounted"));
+}
+
+TEST_P(StateHostTest, ASaveOntoADamagedBaseNamesTheBase) {
+  const auto host = MakeHost("scratch", /*deltas_per_base=*/1);
+  ASSERT_TRUE(host->Restore(kTask, {}).ok());
+  Map expected;
+  RunTask(*host, expected, 3000);
+  Checkpoint(*host, 1);
+  RunTask(*host, expected, 10);
+  const StateChain chain = Checkpoint(*host, 2);
+  ASSERT_EQ(chain.size(), 2u);
+  const std::string path = checkpoints_->Locate(chain[0].name);
+  std::string bytes = testing::Slurp(path);
+  bytes[bytes.size() / 2] ^= 1;
+  testing::Overwrite(path, bytes);
+  RunTask(*host, expected, 10);
+  auto snapshot = *Snapshot(*host, kTask, 3);
+  EXPECT_TRUE(absl::IsDataLoss(host->Save(*snapshot).status()));
+  const auto damaged = host->FindDamaged(host->ChainOf(*snapshot));
+  ASSERT_EQ(damaged->size(), 1u);
+  EXPECT_EQ(damaged->front().name, chain[0].name);
+}
+
 TEST_P(StateHostTest, ADamagedOrMissingFileIsNamedAndNothingIsRestored) {
   const auto host = MakeHost();
   ASSERT_TRUE(host->Restore(kTask, {}).ok());
@@ -213,6 +300,11 @@ TEST_P(StateHostTest, ADamagedOrMissingFileIsNamedAndNothingIsRestored) {
       EXPECT_THAT(Message(status), HasSubstr(path));
       EXPECT_THAT(Message(status), HasSubstr("stage 1 partition 0"));
       EXPECT_EQ(host->Find(kTask), nullptr);
+      const auto damaged = host->FindDamaged(chain);
+      ASSERT_TRUE(damaged.ok()) << damaged.status();
+      ASSERT_EQ(damaged->size(), 1u);
+      EXPECT_EQ(damaged->front().name, file.name);
+      EXPECT_THAT(damaged->front().why, HasSubstr(path));
     }
     testing::Overwrite(path, whole.substr(0, whole.size() / 2));
     EXPECT_TRUE(absl::IsDataLoss(host->Restore(kTask, chain)));
@@ -220,6 +312,7 @@ TEST_P(StateHostTest, ADamagedOrMissingFileIsNamedAndNothingIsRestored) {
     const absl::Status missing = host->Restore(kTask, chain);
     EXPECT_TRUE(absl::IsNotFound(missing)) << missing;
     EXPECT_THAT(Message(missing), HasSubstr(path));
+    EXPECT_EQ(host->FindDamaged(chain)->front().name, file.name);
     testing::Overwrite(path, whole);
   }
   ASSERT_TRUE(host->Restore(kTask, chain).ok());
@@ -243,7 +336,7 @@ TEST_P(StateHostTest, WhatTheLibraryThrowsIsAStatus) {
   if (GetParam() == engine::StateBackend::kRocksDb) return;
   ASSERT_TRUE(host->Restore(kTask, {}).ok());
   StateOf(*host).fail_changes = true;
-  const auto snapshot = host->Snapshot(kTask, 2);
+  const auto snapshot = Snapshot(*host, kTask, 2);
   EXPECT_TRUE(absl::IsFailedPrecondition(snapshot.status())) << snapshot.status();
   EXPECT_THAT(Message(snapshot.status()), HasSubstr("no changes today"));
 }
@@ -251,7 +344,7 @@ TEST_P(StateHostTest, WhatTheLibraryThrowsIsAStatus) {
 TEST_P(StateHostTest, WhatIsNotHereIsSaidToBe) {
   const auto host = MakeHost();
   EXPECT_TRUE(absl::IsNotFound(host->Commit(kTask)));
-  EXPECT_TRUE(absl::IsNotFound(host->Snapshot(kTask, 1).status()));
+  EXPECT_TRUE(absl::IsNotFound(Snapshot(*host, kTask, 1).status()));
   host->Drop(kTask);
 }
 
@@ -277,7 +370,7 @@ TEST_P(StateHostTest, AFullCheckpointDiskCostsNothingButTheCheckpoint) {
   RunTask(*host, expected, 10'000, 5000);
   disk.Fill(10'000);
   for (std::uint64_t batch = 1; batch < 4; ++batch) {
-    const auto snapshot = host->Snapshot(kTask, batch);
+    const auto snapshot = Snapshot(*host, kTask, batch);
     ASSERT_TRUE(snapshot.ok()) << snapshot.status();
     const auto failed = host->Save(**snapshot);
     EXPECT_TRUE(absl::IsResourceExhausted(failed.status())) << failed.status();
@@ -306,7 +399,7 @@ TEST_P(StateHostTest, LeavesNothingInItsFolder) {
     RunTask(*host, expected, 1000);
     EXPECT_EQ(host->stats().partitions, 1u);
     EXPECT_GT(host->stats().memory_bytes, 1000u);
-    (void)host->Snapshot(kTask, 1);
+    (void)Snapshot(*host, kTask, 1);
   }
   EXPECT_FALSE(fs::exists(dir_ / "scratch"));
 }
@@ -358,7 +451,7 @@ TEST_P(StateHostTest, PartitionsLiveOnTheirOwn) {
           }
           ASSERT_TRUE(host->Commit(task).ok());
           if (batch % 4 == 0) {
-            auto snapshot = host->Snapshot(task, batch);
+            auto snapshot = Snapshot(*host, task, batch);
             ASSERT_TRUE(snapshot.ok()) << snapshot.status();
             std::lock_guard lock(mutex);
             pending.push_back({*snapshot, expected});
@@ -399,41 +492,6 @@ TEST_P(StateHostTest, TheOtherBackendReadsTheCheckpoint) {
   StateHost other_host(other, {.scratch_dir = dir_ / "other", .checkpoints = checkpoints_, .job_id = "j-1"});
   ASSERT_TRUE(other_host.Restore(kTask, chain).ok());
   EXPECT_EQ(StateOf(other_host).All(), expected);
-}
-
-TEST(StateHostRocksDb, ASnapshotOfAnUnfinishedTaskIsRefused) {
-  ScratchDirectory dir;
-  const MapProgram program(engine::StateBackend::kRocksDb);
-  StateHost host(program,
-                 {.scratch_dir = dir / "scratch", .checkpoints = OpenStore(dir / "checkpoints"), .job_id = "j"});
-  ASSERT_TRUE(host.Restore(kTask, {}).ok());
-  static_cast<MapState*>(host.Find(kTask))->Put("a", "1");
-  EXPECT_TRUE(absl::IsFailedPrecondition(host.Snapshot(kTask, 1).status()));
-}
-
-TEST(StateHostRocksDb, AFullScratchDiskFailsTheTaskWithItsName) {
-  SmallDisk disk(std::size_t{16} << 20);
-  if (!disk.mounted()) GTEST_SKIP() << "mounting needs root";
-  ScratchDirectory dir;
-  const MapProgram program(engine::StateBackend::kRocksDb);
-  StateHost host(program,
-                 {.scratch_dir = disk / "scratch", .checkpoints = OpenStore(dir / "checkpoints"), .job_id = "j"});
-  ASSERT_TRUE(host.Restore(kTask, {}).ok());
-  std::mt19937_64 random(1);
-  std::string error;
-  for (int i = 0; error.empty() && i < 100'000; ++i) {
-    std::string value(1000, '\0');
-    for (char& c : value) c = static_cast<char>(random());
-    try {
-      static_cast<MapState*>(host.Find(kTask))->Put(std::to_string(i), value);
-    } catch (const std::runtime_error& e) {
-      error = e.what();
-    }
-  }
-  EXPECT_THAT(error, HasSubstr(disk.path()));
-  EXPECT_TRUE(absl::IsResourceExhausted(host.Commit(kTask)));
-  EXPECT_TRUE(absl::IsResourceExhausted(host.Snapshot(kTask, 1).status()));
-  EXPECT_TRUE(testing::Eventually([&] { return host.Restore(kTask, {}).ok(); })) << "the space is free again";
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "millrace/hash.h"
 #include "millrace/internal/combine_table.h"
 #include "millrace/internal/operator.h"
+#include "millrace/internal/read_ahead.h"
 #include "millrace/internal/shuffle_block.h"
 #include "millrace/owned.h"
 
@@ -80,7 +81,8 @@ class CombineWriter : public Consumer<typename Policy::Record> {
     std::array<std::uint64_t, engine::kChunkRecords> hashes;
     for (std::size_t i = 0; i < chunk.size(); ++i) hashes[i] = HashOf(Policy::KeyOf(chunk[i]));
     for (std::size_t i = 0; i < chunk.size(); ++i) {
-      if (i + kAhead < chunk.size()) table_.Prefetch(hashes[i + kAhead]);
+      if (i + 2 * kAhead < chunk.size()) table_.PrefetchSlot(hashes[i + 2 * kAhead]);
+      if (i + kAhead < chunk.size()) table_.PrefetchEntry(hashes[i + kAhead]);
       const Record& record = chunk[i];
       table_.Update(
           hashes[i], Policy::KeyOf(record),
@@ -103,7 +105,7 @@ class CombineWriter : public Consumer<typename Policy::Record> {
   }
 
  private:
-  static constexpr std::size_t kAhead = 8;  // records between asking for a slot and using it
+  static constexpr std::size_t kAhead = 8;  // records between asking for a slot, for its entry, and using them
 
   const Policy policy_;
   Table table_;
@@ -147,17 +149,14 @@ Owned<K> OwnKey(typename InBlock<K>::Type&& key) {
 template <class V, class Table, class Start, class Add>
 void MergeBlock(std::string_view data, Table& table, const Start& start, const Add& add) {
   using BlockKey = decltype(Table::Entry::key);
-  for (BlockReader block(data); block.Next();) {
-    BlockKey key = Decode<BlockKey>(block.in());
-    V value = Decode<V>(block.in());
-    const std::uint64_t hash = HashOf(key);
+  ReadAhead<BlockKey, V>(data, table, [&](std::uint64_t hash, BlockKey&& key, V&& value) {
     table.Update(
         hash, key,
         [&] {
           return typename Table::Entry{hash, std::move(key), start(std::move(value))};
         },
         [&](auto& acc) { add(acc, std::move(value)); });
-  }
+  });
 }
 // The same for values that map tasks have combined.
 template <class Policy, class Table>

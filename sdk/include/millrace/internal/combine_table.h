@@ -29,9 +29,14 @@ class CombineTable {
     Value value;
   };
 
-  // Asks for the memory that Update(hash, …) will look at first.
-  void Prefetch(std::uint64_t hash) const {
+  // Ask for the memory that Update(hash, …) will look at: first the slot, and when that is there, the entry.
+  void PrefetchSlot(std::uint64_t hash) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask_]);
+  }
+  void PrefetchEntry(std::uint64_t hash) const {
+    if (slots_.empty()) return;
+    const std::uint32_t entry = slots_[hash & mask_].entry;
+    if (entry != 0) __builtin_prefetch(&entries_[entry - 1]);
   }
 
   // If the key is new, appends start(); else calls add(value) on what is there. `key` may be a view of what a Key owns.

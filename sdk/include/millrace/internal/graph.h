@@ -35,14 +35,20 @@ struct Node {
   OperatorFactory make;         // for the stage that it is in; of a shuffle: the root of the stage after it
   OperatorFactory make_writer;  // of a shuffle: the end of the stages before it
   StateFactory make_state;      // of a stateful shuffle
-  bool handles_bad = false;     // it can go on after a record for which its function throws
-  bool one_by_one = false;      // the source records of its stage must be pushed one at a time
+
+  // Connectors in the job's own code.
+  std::shared_ptr<engine::Source> source;
+  std::function<std::shared_ptr<engine::Receiver>(const std::string& name)> make_receiver;
+  std::shared_ptr<engine::Sink> sink;
+
+  bool handles_bad = false;  // it can go on after a record for which its function throws
+  bool one_by_one = false;   // the source records of its stage must be pushed one at a time
   // Of a windowed operator; the planner turns them into batches. `window_us` 0: no window; `slide_us` 0: as its input.
   std::int64_t window_us = 0;
   std::int64_t slide_us = 0;
   std::int64_t lag_us = -1;  // of a slice: it covers from `window_us` ago to `lag_us` ago, both included; -1: a window
   std::optional<StorageLevel> storage;  // of the blocks of the exchanges that read it
-  std::int64_t checkpoint_us = 0;  // how often the job must be checkpointed for it; 0: it does not care
+  std::int64_t checkpoint_us = 0;       // how often the job must be checkpointed for it; 0: it does not care
 };
 
 inline constexpr std::int64_t kMaxPartitions = 65536;

@@ -108,10 +108,9 @@ class MapStateReader : public Producer<U> {
   void Block(std::string_view data) override {
     this->Enter();
     Begin();
-    for (BlockReader block(data); block.Next();) {
-      const BlockKey key = Decode<BlockKey>(block.in());
-      Visit(HashOf(key), key, Decode<V>(block.in()));
-    }
+    ReadAhead<BlockKey, V>(data, state().states, [this](std::uint64_t hash, const BlockKey& key, V&& value) {
+      Visit(hash, key, std::move(value));
+    });
     this->out_.Flush();
   }
 

@@ -13,6 +13,7 @@
 
 #include "millrace/internal/operator.h"
 #include "millrace/kafka_record.h"
+#include "millrace/message.h"
 #include "millrace/random_text.h"
 
 namespace millrace::detail {
@@ -37,6 +38,19 @@ class KafkaRoot : public Producer<KafkaRecord> {
       const std::chrono::sys_time<std::chrono::microseconds> time{std::chrono::microseconds(from.timestamp_us)};
       out_.Add(KafkaRecord{from.key, from.value, from.topic, from.partition, from.position, time,
                            std::span<const engine::Header>(from.headers, from.header_count)});
+    }
+    out_.Flush();
+  }
+};
+
+class MessagesRoot : public Producer<Message> {
+ public:
+  using Producer<Message>::Producer;
+  void Records(std::span<const engine::SourceRecord> records) override {
+    Enter();
+    for (const engine::SourceRecord& from : records) {
+      const std::chrono::sys_time<std::chrono::microseconds> time{std::chrono::microseconds(from.timestamp_us)};
+      out_.Add(Message{from.key, from.value, from.topic, time, std::span(from.headers, from.header_count)});
     }
     out_.Flush();
   }

@@ -134,6 +134,13 @@ class StreamProgram : public engine::Program {
     return state;
   }
 
+  std::shared_ptr<engine::Source> FindSource(std::uint32_t op) const override { return graph_->nodes().at(op).source; }
+  std::shared_ptr<engine::Receiver> NewReceiver(std::uint32_t op, const std::string& name) const override {
+    const Node& node = graph_->nodes().at(op);
+    return node.make_receiver ? node.make_receiver(name) : nullptr;
+  }
+  std::shared_ptr<engine::Sink> FindSink(std::uint32_t op) const override { return graph_->nodes().at(op).sink; }
+
  private:
   const std::shared_ptr<const Graph> graph_;
   const engine::GraphDescription description_;

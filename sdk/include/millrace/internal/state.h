@@ -10,6 +10,8 @@
 //   };
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -55,8 +57,9 @@ class StatePart {
   // In memory: an entry, its key without the prefix.
   virtual void Load(std::string_view key, std::string_view value) = 0;
   virtual void Loaded() {}
-  // In memory: what changed since the last call.
+  // In memory: what changed since the last call; see engine.h. A part that is mostly small gives it all at once.
   virtual void TakeChanges(engine::StateChanges& changes) = 0;
+  virtual bool TakeMore(std::size_t /*entries*/) { return false; }
   // On disk: a batch is over; what is not yet in the store goes there.
   virtual void EndBatch() {}
   virtual std::uint64_t bytes() const = 0;
@@ -100,6 +103,9 @@ class OperatorState {
   void TakeChanges(engine::StateChanges& changes) {
     for (const auto& [name, part] : parts_) part->TakeChanges(changes);
   }
+  bool TakeMore(std::size_t entries) {
+    return std::any_of(parts_.begin(), parts_.end(), [&](const auto& part) { return part.second->TakeMore(entries); });
+  }
   virtual void EndBatch() {
     for (const auto& [name, part] : parts_) part->EndBatch();
   }
@@ -140,6 +146,10 @@ class PartitionState : public engine::State {
   }
   void TakeChanges(engine::StateChanges& changes) override {
     for (const auto& [id, state] : states_) state->TakeChanges(changes);
+  }
+  bool TakeMore(std::size_t entries) override {
+    return std::any_of(states_.begin(), states_.end(),
+                       [&](const auto& state) { return state.second->TakeMore(entries); });
   }
   void EndBatch() {
     for (const auto& [id, state] : states_) state->EndBatch();

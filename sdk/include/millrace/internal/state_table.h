@@ -7,13 +7,18 @@
 //
 // In memory all entries are here, in a hash table. On disk the table is a cache: what a batch touches is read from the
 // store once and written back when the batch ends, or earlier when it is too much. An Entry is valid until the next
-// call of Find, FindOrAdd or ForEach. Whoever changes a value calls Changed: what is not marked may be forgotten. One
-// thread at a time. Errors: CodecError for damaged entries, whatever the store throws.
+// call of Find, FindOrAdd or ForEach. Whoever changes a value calls Changed: what is not marked may be forgotten.
+//
+// A checkpoint takes what has changed bit by bit, while batches go on. An entry that it has not come to yet is given to
+// it when a batch finds it, before the batch can change it. One thread at a time. Errors: CodecError for damaged
+// entries, whatever the store throws.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,16 +40,26 @@ class StateTable : public StatePart {
     Value value;
     std::uint64_t order;  // in memory: when the key came; what ForEach goes by, also after a restore
     bool live;
-    bool dirty;
+    std::uint8_t dirty;  // 0: as it was last taken; else the mark under which it was changed
   };
 
   StateTable(OperatorState& owner, std::string_view name)
       : prefix_(owner.Register(*this, name)), groups_(owner.setup().key_groups), store_(owner.setup().store) {}
 
+  // Ask for the memory that Find(hash, …) will look at: first the slot, and when that is there, the entry.
+  void PrefetchSlot(std::uint64_t hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask_]);
+  }
+  void PrefetchEntry(std::uint64_t hash) const {
+    if (slots_.empty()) return;
+    const std::uint32_t entry = slots_[hash & mask_].entry;
+    if (entry != 0) __builtin_prefetch(&entries_[entry - 1]);
+  }
+
   // Null when the key is not there. `key` may be a view of what a Key owns.
   template <class K>
   Entry* Find(std::uint64_t hash, const K& key) {
-    if (Entry* entry = Lookup(hash, key)) return entry->live ? entry : nullptr;
+    if (Entry* entry = Lookup(hash, key)) return entry->live ? &Taken(*entry) : nullptr;
     return store_ == nullptr ? nullptr : Fetch(hash, key);
   }
 
@@ -52,7 +67,7 @@ class StateTable : public StatePart {
   template <class K, class Start>
   Entry& FindOrAdd(std::uint64_t hash, const K& key, const Start& start) {
     if (Entry* entry = Lookup(hash, key)) {
-      if (entry->live) return *entry;
+      if (entry->live) return Taken(*entry);
       if (store_ != nullptr) {  // erased in this batch
         entry->value = start();
         entry->live = true;
@@ -63,14 +78,14 @@ class StateTable : public StatePart {
     } else if (store_ != nullptr) {
       if (Entry* fetched = Fetch(hash, key)) return *fetched;
     }
-    Entry& added = Append(Entry{hash, Key(ToOwned<K>(key)), start(), next_order_++, true, false});
+    Entry& added = Append(Entry{hash, Key(ToOwned<K>(key)), start(), next_order_++, true, 0});
     Changed(added);
     return added;
   }
 
   void Changed(Entry& entry) {
-    if (entry.dirty) return;
-    entry.dirty = true;
+    if (entry.dirty != 0) return;
+    entry.dirty = mark_;
     changed_.push_back(static_cast<std::uint32_t>(&entry - entries_.data()));
   }
 
@@ -91,7 +106,7 @@ class StateTable : public StatePart {
   void ForEach(const F& f) {
     if (store_ != nullptr) return ForEachStored(f);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (entries_[i].live) f(entries_[i]);
+      if (entries_[i].live) f(Taken(entries_[i]));
     }
   }
 
@@ -109,19 +124,27 @@ class StateTable : public StatePart {
     Index(slots_.size());
   }
   void TakeChanges(engine::StateChanges& changes) override {
+    if (taking_ != nullptr) throw std::logic_error("a state is taken while the last taking has not ended");
     std::sort(erased_.begin(), erased_.end());
     erased_.erase(std::unique(erased_.begin(), erased_.end()), erased_.end());
     for (const std::string& key : erased_) {
       if (!IsDirtyAgain(key)) changes.Delete(key);
     }
     erased_.clear();
-    for (const std::uint32_t at : changed_) {
-      Entry& entry = entries_[at];
-      if (entry.live && entry.dirty) changes.Put(KeyBytes(entry.hash, entry.key), ValueBytes(entry));
-      entry.dirty = false;
-    }
-    changed_.clear();
-    Compact();
+    taking_ = &changes;
+    taken_.swap(changed_);
+    taken_mark_ = std::exchange(mark_, mark_ == kMarks[0] ? kMarks[1] : kMarks[0]);
+  }
+  bool TakeMore(std::size_t entries) override {
+    if (taking_ == nullptr) return false;
+    const std::size_t end = next_taken_ + std::min(entries, taken_.size() - next_taken_);
+    for (; next_taken_ < end; ++next_taken_) Taken(entries_[taken_[next_taken_]]);
+    if (end < taken_.size()) return true;
+    taken_ = {};
+    next_taken_ = 0;
+    taken_mark_ = kNoMark;
+    taking_ = nullptr;
+    return false;
   }
   void EndBatch() override {
     if (store_ != nullptr) Flush();
@@ -136,11 +159,23 @@ class StateTable : public StatePart {
     std::uint32_t tag = 0;
     std::uint32_t entry = 0;  // index + 1; 0: free
   };
+  // Two are enough: before the third begins, nothing has the first any more.
+  static constexpr std::array<std::uint8_t, 2> kMarks = {1, 2};
+  static constexpr std::uint8_t kNoMark = 255;
   static constexpr std::size_t kFirstSlots = 64;
   static constexpr std::size_t kCachedEntries = 32'768;  // on disk: more are written back and forgotten
   static constexpr std::size_t kScanned = 4'096;         // on disk: entries that ForEach holds at once
 
   static std::uint32_t TagOf(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
+
+  // The entry, given to the checkpoint that is being taken if that still lacks it.
+  Entry& Taken(Entry& entry) {
+    if (entry.dirty == taken_mark_) [[unlikely]] {
+      if (entry.live) taking_->Put(KeyBytes(entry.hash, entry.key), ValueBytes(entry));
+      entry.dirty = 0;
+    }
+    return entry;
+  }
 
   std::string KeyBytes(std::uint64_t hash, const Key& key) const {
     std::string bytes = prefix_;
@@ -163,7 +198,7 @@ class StateTable : public StatePart {
     ByteReader in(value);
     const std::uint64_t order = in.Varint();
     const std::uint64_t hash = HashOf(parsed);
-    return Entry{hash, std::move(parsed), Decode<Value>(in), order, true, false};
+    return Entry{hash, std::move(parsed), Decode<Value>(in), order, true, 0};
   }
 
   // Also what was erased and is still remembered; the live one if there is one.
@@ -217,16 +252,16 @@ class StateTable : public StatePart {
     for (std::size_t i = 0; i < entries_.size(); ++i) Place(entries_[i].hash, static_cast<std::uint32_t>(i + 1));
   }
 
-  // Forgets dead entries once they are many.
+  // Forgets dead entries once they are many. Not while a checkpoint knows entries by their places.
   void Compact() {
-    if (entries_.size() - live_ <= live_ / 2 + 64) return;
+    if (taking_ != nullptr || entries_.size() - live_ <= live_ / 2 + 64) return;
     std::erase_if(entries_, [](const Entry& entry) { return !entry.live; });
     std::size_t slots = kFirstSlots;
     while (slots - slots / 4 - slots / 8 <= entries_.size()) slots *= 2;
     Index(slots);
     changed_.clear();
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (entries_[i].dirty) changed_.push_back(static_cast<std::uint32_t>(i));
+      if (entries_[i].dirty != 0) changed_.push_back(static_cast<std::uint32_t>(i));
     }
   }
 
@@ -246,7 +281,7 @@ class StateTable : public StatePart {
       } else {
         store_->Delete(KeyBytes(entry.hash, entry.key));
       }
-      entry.dirty = false;
+      entry.dirty = 0;
     }
     changed_.clear();
     if (entries_.size() < kCachedEntries) return;
@@ -293,8 +328,14 @@ class StateTable : public StatePart {
   std::size_t limit_ = 0;
   std::size_t live_ = 0;
   std::uint64_t next_order_ = 0;
-  std::vector<std::uint32_t> changed_;  // indices of dirty entries
-  std::vector<std::string> erased_;     // in memory: keys, as stored
+  std::uint8_t mark_ = kMarks[0];
+  std::vector<std::uint32_t> changed_;  // indices of entries that are dirty with this mark
+  // Of the checkpoint that is being taken; null: none is.
+  engine::StateChanges* taking_ = nullptr;
+  std::uint8_t taken_mark_ = kNoMark;
+  std::vector<std::uint32_t> taken_;  // indices of entries that had changed when it began
+  std::size_t next_taken_ = 0;
+  std::vector<std::string> erased_;  // in memory: keys, as stored
 };
 
 }  // namespace millrace::detail

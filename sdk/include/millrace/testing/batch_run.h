@@ -52,13 +52,15 @@ using States = std::map<std::pair<std::uint32_t, std::uint32_t>, HeldState>;  //
 
 class BatchRun {
  public:
-  BatchRun(const engine::Program& program, std::uint64_t batch, std::int64_t time_us, bool stored, States& states)
+  BatchRun(const engine::Program& program, std::uint64_t batch, std::int64_t time_us, bool stored, States& states,
+           engine::Lookups& lookups)
       : program_(program),
         graph_(program.description()),
         batch_(batch),
         time_us_(time_us),
         stored_(stored),
-        states_(states) {}
+        states_(states),
+        lookups_(lookups) {}
 
   // `functions`: whether ForEachBatch functions are called.
   void Run(const StageInput& input, bool functions) {
@@ -146,6 +148,7 @@ class BatchRun {
     context.stage = stage.id;
     context.partition = partition;
     context.fence = 1;
+    context.lookups = &lookups_;
     context.current_operator = &task.current;
     if (stage.stateful) context.state = StateOf(stage.id, partition);
     task.current = stage.root;
@@ -192,6 +195,7 @@ class BatchRun {
   const std::int64_t time_us_;
   const bool stored_;
   States& states_;
+  engine::Lookups& lookups_;
   std::vector<bool> ran_;
   std::vector<std::unique_ptr<Task>> tasks_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::string>> blocks_;  // by shuffle and partition

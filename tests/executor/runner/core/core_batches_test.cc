@@ -14,12 +14,20 @@ TEST(CoreBatches, ACutWithATimeIsArmedAndClosesWhenItIsDue) {
   CoreHarness core;
   core.Route(1, {{"s0", "me"}}, {"me", "me"});
   const Actions armed = core.Cut(1, {"s0"}, 5'000);
-  EXPECT_EQ(Only<ArmCut>(armed).after_us, 5'000);
+  const ArmCut arm = Only<ArmCut>(armed);
+  EXPECT_EQ(arm.after_us, 5'000);
+  ASSERT_THAT(arm.announced, SizeIs(1));
   EXPECT_THAT(Of<CloseRange>(armed), IsEmpty());
   const CloseRange close = Only<CloseRange>(core.Step(CutDue{1}));
   EXPECT_EQ(close.start, "0");
   EXPECT_EQ(close.split.split, "s0");
   EXPECT_EQ(close.ref.batch_time_us, 1'000);
+  const CloseRange& announced = arm.announced.front();
+  EXPECT_EQ(announced.split, close.split);
+  EXPECT_EQ(announced.start, close.start);
+  EXPECT_EQ(announced.ref.task, close.ref.task);
+  EXPECT_EQ(announced.ref.batch_time_us, close.ref.batch_time_us);
+  EXPECT_EQ(announced.ref.version, close.ref.version);
   EXPECT_THAT(core.Step(CutDue{1}), IsEmpty());
   EXPECT_THAT(core.Step(CutDue{9}), IsEmpty());
 }

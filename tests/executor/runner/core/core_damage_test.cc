@@ -100,6 +100,37 @@ TEST(CoreDamage, ABlockThatIsLostBeforeItsGoIsWaitedFor) {
   EXPECT_THAT(Of<RunReduce>(core.Receive(1, 0, theirs)), SizeIs(1));
 }
 
+TEST(CoreDamage, ABlockThatWasOursToMakeAgainIsAskedOfTheNewMaker) {
+  CoreHarness core;
+  core.Route(1, {{"s0", "me"}}, {"me", "you"});
+  const millrace::Range range = core.MakeRange("s0", 0, 3);
+  core.CloseAndCompute(Only<CloseRange>(core.Cut(1, {"s0"})), 3);
+  const RunReduce run = Only<RunReduce>(core.Go(1, {range}));
+  const MadeBlock block{{1, 1, 0, 0, 0}, RangeHash(range)};
+  EXPECT_THAT(Of<ReadRange>(core.Step(BlocksLost{run.ref.attempt, {block}})), SizeIs(1)) << "made again here";
+  const AskBlocks ask = Only<AskBlocks>(core.Route(2, {{"s0", "you"}}, {"me", "you"}));
+  EXPECT_EQ(ask.runner, "you");
+  ASSERT_THAT(ask.blocks, SizeIs(1));
+  EXPECT_EQ(ask.blocks[0].key, block.key);
+  EXPECT_THAT(Of<RunReduce>(core.Receive(1, 0, range)), SizeIs(1));
+}
+
+TEST(CoreDamage, ABlockAskedOfAMakerThatHasJustLostItsTaskIsAskedOfTheNewOne) {
+  CoreHarness core;
+  core.Route(1, {{"s0", "you"}}, {"me", "you"});
+  const millrace::Range theirs = core.MakeRange("s0", 0, 3);
+  core.Receive(1, 0, theirs);  // made by the new maker, whose route is not here yet
+  const RunReduce run = Only<RunReduce>(core.Go(1, {theirs}));
+  const MadeBlock block{{1, 1, 0, 0, 0}, RangeHash(theirs)};
+  EXPECT_EQ(Only<AskBlocks>(core.Step(BlocksLost{run.ref.attempt, {block}})).runner, "you");
+  const AskBlocks ask = Only<AskBlocks>(core.Route(2, {{"s0", "another"}}, {"me", "you"}));
+  EXPECT_EQ(ask.runner, "another");
+  ASSERT_THAT(ask.blocks, SizeIs(1));
+  EXPECT_EQ(ask.blocks[0].key, block.key);
+  EXPECT_THAT(Of<RunReduce>(core.Receive(1, 0, theirs)), SizeIs(1));
+  EXPECT_THAT(Of<AskBlocks>(core.Route(3, {{"s0", "you"}}, {"me", "you"})), IsEmpty());
+}
+
 // source 0 → shuffle 1, with state → shuffle 2 → sink 3
 JobPlan StateInTheMiddle() {
   JobPlan plan = TwoStages();
@@ -117,6 +148,48 @@ JobPlan StateInTheMiddle() {
   plan.checkpoint_interval_us = plan.batch_interval_us * 4;
   MarkKeptStages(plan);
   return plan;
+}
+
+millrace::Route OneRunner(std::uint64_t version) {
+  millrace::Route route;
+  route.version = version;
+  route.peers = {{"me", "a:1"}};
+  route.splits = {{{0, "s0"}, 0, 0}};
+  route.partitions = {{{1, 0}, 0}, {{2, 0}, 0}};
+  return route;
+}
+
+TEST(CoreDamage, TheDriverHearsWhichFilesOfACheckpointAreDamaged) {
+  CoreHarness core(StateInTheMiddle());
+  millrace::Route route = OneRunner(1);
+  route.checkpoint = 4;
+  route.state[{1, 0}] = {{"j/base", 10, 1, true}};
+  const RestoreState restore = Only<RestoreState>(core.Step(RouteReceived{route}));
+  const Actions actions = core.Step(TaskFailed{restore.attempt, 1, "j/base is damaged", false, {"j/base"}});
+  const TaskFailure failure = Only<ReportFailure>(actions).failure;
+  EXPECT_THAT(failure.damaged, testing::ElementsAre("j/base"));
+  EXPECT_EQ(failure.batch, 4u);
+  EXPECT_EQ(failure.task, (TaskKey{1, 0}));
+  EXPECT_FALSE(failure.permanent);
+  route.version = 2;
+  EXPECT_THAT(Of<RestoreState>(core.Step(RouteReceived{route})), SizeIs(1)) << "the next route tries again";
+}
+
+TEST(CoreDamage, AStateThatCannotBeSavedIsGivenUp) {
+  CoreHarness core(StateInTheMiddle());
+  core.Step(StateRestored{Only<RestoreState>(core.Step(RouteReceived{OneRunner(1)})).attempt});
+  core.CloseAndCompute(Only<CloseRange>(core.Cut(1, {"s0"})), 3);
+  const RunReduce state = Only<RunReduce>(core.Go(1, {core.MakeRange("s0", 0, 3)}));
+  BatchWork work;
+  work.checkpoint = 1;
+  core.Step(WorkReceived{work});
+  const TakeState take = Only<TakeState>(core.Step(TaskComputed{state.ref.attempt, {}, 0}));
+  core.Step(StateTaken{take.attempt});
+  const Actions actions = core.Step(StateNotSaved{take.attempt, "j/base is damaged", {"j/base"}});
+  EXPECT_THAT(Of<DropState>(actions), SizeIs(1));
+  EXPECT_THAT(Only<ReportFailure>(actions).failure.damaged, testing::ElementsAre("j/base"));
+  EXPECT_THAT(core.Step(StateNotSaved{take.attempt, "j/base is damaged", {"j/base"}}), testing::IsEmpty());
+  EXPECT_THAT(Of<RestoreState>(core.Step(RouteReceived{OneRunner(2)})), SizeIs(1));
 }
 
 TEST(CoreDamage, ABlockMadeOfStateTakesTheStateBackToTheCheckpoint) {

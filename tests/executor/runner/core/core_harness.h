@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,8 +67,10 @@ class CoreHarness {
                 const std::vector<std::string>& partitions) {
     millrace::Route route;
     route.version = version;
-    route.peers = {{"me", "a:1"}, {"you", "b:1"}};
-    const auto peer = [](const std::string& name) { return name == "me" ? 0u : 1u; };
+    route.peers = {{"me", "a:1"}, {"you", "b:1"}, {"another", "c:1"}};
+    const auto peer = [&](const std::string& name) {
+      return static_cast<std::uint32_t>(std::ranges::find(route.peers, name, &Peer::runner) - route.peers.begin());
+    };
     for (std::uint32_t i = 0; i < splits.size(); ++i)
       route.splits.push_back({{0, splits[i].first}, i, peer(splits[i].second)});
     for (std::uint32_t i = 0; i < partitions.size(); ++i) route.partitions.push_back({{1, i}, peer(partitions[i])});

@@ -1,0 +1,13 @@
+// Events of Flume agents as a source: see docs/connectors/flume.md and received/receiver_source.h.
+#pragma once
+
+#include <memory>
+
+#include "executor/connectors/source.h"
+
+namespace millrace {
+
+absl::StatusOr<std::unique_ptr<Source>> MakeFlumeSource(const engine::OperatorDescription& description,
+                                                        const SourceEnvironment& environment);
+
+}  // namespace millrace
