@@ -42,6 +42,8 @@ need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_c
 recovery_s=20
 lost_all=0 duplicated_all=0
 
+strikes() { [[ -n $kill ]] || ((restart)); }
+
 strike() {  # JOB PID-OF-ITS-RUNNER-ON-EXECUTOR-1
   case $kill in
     runner) kill -KILL "$2" ;;
@@ -61,6 +63,7 @@ strike_half_way() {  # JOB RUNNER-PID
   before=$(job_field "$1" .records)
   begun=$(now_ms)
   strike "$1" "$2"
+  touch "$work/struck"
   say "strike: kill=${kill:-none} restart=$restart; $before of $records records were committed"
   ((before < records)) || give_up "that was too late: use more --records"
   wait_until "$recovery_s" has_records "$1" $((before + (records - before) / 4)) \
@@ -68,18 +71,23 @@ strike_half_way() {  # JOB RUNNER-PID
   say "records are committed again $(($(now_ms) - begun)) ms after the strike"
 }
 
-# Half of the lines, and when they are sent the rest, slice by slice, so that it takes some seconds whatever the machine.
+# Half of the lines, and when they are sent the rest, slice by slice. The last slices wait for the strike, if there is one, so that it
+# never comes after the last record, however slow the machine is to see the first half.
 send() {  # TOPIC
   local slice
   head -n $((records / 2)) "$work/lines" | "$tool" produce "$1" --brokers "$brokers"
   tail -n +$((records / 2 + 1)) "$work/lines" | split -n r/12 -d - "$work/slice-"
-  for slice in "$work"/slice-*; do "$tool" produce "$1" --brokers "$brokers" < "$slice" 2> /dev/null; done
+  for slice in "$work"/slice-*; do
+    if [[ $slice == */slice-06 ]] && strikes; then wait_until 180 test -e "$work/struck" || return 1; fi
+    "$tool" produce "$1" --brokers "$brokers" < "$slice" 2> /dev/null
+  done
 }
 
 run_once() {  # NUMBER
   local job begun producer
   "$kafka" topic "lines-$1" 4 "${kafka_options[@]}" > /dev/null
   "$kafka" topic "counts-$1" 4 "${kafka_options[@]}" > /dev/null
+  rm -f "$work/struck"
   start_cluster
   job=$(submit "$build_dir/examples/kafka_word_count.so" --batch-interval 100ms \
     --arg "brokers=$brokers" --arg "in=lines-$1" --arg "out=counts-$1")
@@ -88,7 +96,7 @@ run_once() {  # NUMBER
   send "lines-$1" &
   producer=$!
   at_end+=("kill $producer")
-  if [[ -n $kill ]] || ((restart)); then strike_half_way "$job" "$(on_cluster pid runner "$job" 1)"; fi
+  if strikes; then strike_half_way "$job" "$(on_cluster pid runner "$job" 1)"; fi
   wait "$producer" || give_up "the lines could not be sent"
   wait_until 180 has_records "$job" "$records" \
     || say "only $(job_field "$job" .records) of $records records are committed after 180 s"
