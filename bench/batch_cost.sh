@@ -17,19 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 seconds=15 empty_max=200 tasks_max=5000 late_max=0.01
-while (($# > 0)); do
-  case $1 in
-    --seconds) seconds=${2:?} && shift ;;
-    --empty-max) empty_max=${2:?} && shift ;;
-    --tasks-max) tasks_max=${2:?} && shift ;;
-    --late-max) late_max=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "seconds empty-max tasks-max late-max" "$@"
 failed_result="empty_us=0"
 need_programs bin/millrace tests/jobs/empty_stream.so bench/many_tasks.so
 executors=2

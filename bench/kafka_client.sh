@@ -17,17 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 records=10000000 runs=3
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    --runs) runs=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records runs" "$@"
 failed_result="message=0"
 need_programs bench/millrace_kafka_client bench/millrace_bench_gen
 mimalloc=$(ldconfig -p | sed -nE 's/.*libmimalloc\.so[.0-9]* .*=> (.*)/\1/p' | head -n 1)

@@ -18,21 +18,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 peers='' rate=50000 interval=5ms seconds=30 warm=20 executors=2
-while (($# > 0)); do
-  case $1 in
-    --peers) peers=${2:?} && shift ;;
-    --rate) rate=${2:?} && shift ;;
-    --interval) interval=${2:?} && shift ;;
-    --seconds) seconds=${2:?} && shift ;;
-    --warm) warm=${2:?} && shift ;;
-    --executors) executors=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "peers rate interval seconds warm executors" "$@"
 failed_result="p50_ms=-1 p99_ms=-1"
 need_programs bin/millrace bench/latency.so bench/millrace_bench_gen
 [[ -z $peers || $peers == flink ]] || give_up "the only peer here is flink"

@@ -19,21 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 peers='' rate=20000 interval=25ms checkpoint=100 seconds=30 warm=15
-while (($# > 0)); do
-  case $1 in
-    --peers) peers=${2:?} && shift ;;
-    --rate) rate=${2:?} && shift ;;
-    --interval) interval=${2:?} && shift ;;
-    --checkpoint) checkpoint=${2:?} && shift ;;
-    --seconds) seconds=${2:?} && shift ;;
-    --warm) warm=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "peers rate interval checkpoint seconds warm" "$@"
 failed_result="p50_ms=-1 p99_ms=-1"
 need_programs bin/millrace bench/latency.so bench/millrace_bench_gen bench/millrace_age_probe
 [[ -z $peers || $peers == flink ]] || give_up "the only peer here is flink"

@@ -18,22 +18,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 keys=10000000 rate=600000 seconds=40 executors=2 disk=0 updates_min=500000 stall_max=5
-while (($# > 0)); do
-  case $1 in
-    --keys) keys=${2:?} && shift ;;
-    --rate) rate=${2:?} && shift ;;
-    --seconds) seconds=${2:?} && shift ;;
-    --executors) executors=${2:?} && shift ;;
-    --disk) disk=1 ;;
-    --updates-min) updates_min=${2:?} && shift ;;
-    --stall-max) stall_max=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "keys rate seconds executors disk! updates-min stall-max" "$@"
 failed_result="updates_per_s=0 stall_ms=-1"
 need_programs bin/millrace bench/many_keys.so
 cluster_options=(--executors "$executors" --slots 1 --memory 2GiB)

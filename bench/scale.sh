@@ -19,17 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 seconds=6 executors_max=16
-while (($# > 0)); do
-  case $1 in
-    --seconds) seconds=${2:?} && shift ;;
-    --executors-max) executors_max=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "seconds executors-max" "$@"
 failed_result="tasks_growth=-1"
 need_programs bin/millrace bench/many_tasks.so bench/many_keys.so
 

@@ -16,21 +16,7 @@ NAME=sliding_window
 source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 
 keys=100000 long=600 short=10 runs=3 batches=100 ratio_max=3
-while (($# > 0)); do
-  case $1 in
-    --keys) keys=${2:?} && shift ;;
-    --long) long=${2:?} && shift ;;
-    --short) short=${2:?} && shift ;;
-    --runs) runs=${2:?} && shift ;;
-    --batches) batches=${2:?} && shift ;;
-    --ratio-max) ratio_max=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "keys long short runs batches ratio-max" "$@"
 failed_result="ratio=0"
 need_programs bin/millrace bench/sliding_window.so
 

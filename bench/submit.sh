@@ -16,18 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 runs=10 executors=2 max=1000
-while (($# > 0)); do
-  case $1 in
-    --runs) runs=${2:?} && shift ;;
-    --executors) executors=${2:?} && shift ;;
-    --max) max=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "runs executors max" "$@"
 failed_result="worst_ms=-1"
 need_programs bin/millrace examples/word_count.so
 cluster_options=(--executors "$executors")

@@ -17,17 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 count=150 runs=3
-while (($# > 0)); do
-  case $1 in
-    --count) count=${2:?} && shift ;;
-    --runs) runs=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "count runs" "$@"
 failed_result="default_ms=0"
 need_programs bench/millrace_kafka_client
 start_kafka

@@ -18,21 +18,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tests/acceptance/lib.sh"
 source "$root/bench/lib.sh"
 
 peers='' rate=50000 seconds=20 warm=20 runs=3 executors=2
-while (($# > 0)); do
-  case $1 in
-    --peers) peers=${2:?} && shift ;;
-    --rate) rate=${2:?} && shift ;;
-    --seconds) seconds=${2:?} && shift ;;
-    --warm) warm=${2:?} && shift ;;
-    --runs) runs=${2:?} && shift ;;
-    --executors) executors=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "peers rate seconds warm runs executors" "$@"
 failed_result="cpu_s_per_million=0"
 need_programs bin/millrace bench/window.so bench/millrace_bench_gen
 IFS=, read -ra peer_names <<< "$peers"

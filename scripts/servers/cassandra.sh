@@ -29,14 +29,15 @@ CASSANDRA_HOME=${CASSANDRA_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-server
 PORT=${CASSANDRA_PORT:-19042} DATA=${CASSANDRA_DATA:-} HEAP=${CASSANDRA_HEAP:-512m}
 AUTH=${CASSANDRA_AUTH:-0} TLS=${CASSANDRA_TLS:-off}
 LIB=$CASSANDRA_HOME/$VERSION PY=$CASSANDRA_HOME/py
-die() { echo "cassandra.sh: $*" >&2; exit 1; }
+# shellcheck source=scripts/servers/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
   [ -e "$LIB/.complete" ] && return 0
   command -v mvn >/dev/null || die "mvn is needed to fetch Cassandra (apt-get install maven)"
   mkdir -p "$CASSANDRA_HOME"; exec 8>"$CASSANDRA_HOME/.lock"; flock 8
   [ -e "$LIB/.complete" ] && { exec 8>&-; return 0; }  # another one has just done it
-  local t try; t=$(mktemp -d "$CASSANDRA_HOME/.new.XXXXXX")
+  local t; t=$(mktemp -d "$CASSANDRA_HOME/.new.XXXXXX")
   cat >"$t/pom.xml" <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>millrace</groupId><artifactId>cassandra-node</artifactId><version>1</version><packaging>pom</packaging>
@@ -44,10 +45,7 @@ install() {
   <dependency><groupId>org.apache.cassandra</groupId><artifactId>cassandra-all</artifactId><version>$VERSION</version></dependency>
 </dependencies></project>
 POM
-  for try in 1 2 3; do                             # registries time out now and then: three tries
-    mvn -q -B -f "$t/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$t/lib" >&2 && break
-    [ "$try" -lt 3 ] || { rm -rf "$t"; die "mvn could not fetch cassandra $VERSION"; }; sleep 5
-  done
+  fetch_jars "$t" "cassandra $VERSION"
   rm -f "$t"/lib/*-osx-* "$t"/lib/*-windows-*
   touch "$t/.complete"; rm -rf "$LIB"; mv "$t" "$LIB"; exec 8>&-
 }
@@ -64,20 +62,10 @@ python() {
 
 alive() { local p; p=$(cat "$DATA/cassandra.pid" 2>/dev/null) || return 1
           [ -n "$p" ] && tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -qF -- "-Dmillrace.data=$DATA "; }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 certs() {                                          # a throw-away CA, server and client certificates
   [ -e "$DATA/ca.p12" ] && return 0
-  ( cd "$DATA"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=millrace test CA" -keyout ca.key -out ca.pem
-    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >san.ext
-    for who in server client; do
-      openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout $who.key -out $who.csr
-      openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile san.ext -out $who.crt
-    done
-    openssl pkcs12 -export -in server.crt -inkey server.key -certfile ca.pem -name server -passout pass:changeit -out server.p12
-    keytool -importcert -noprompt -alias ca -file ca.pem -keystore ca.p12 -storetype PKCS12 -storepass changeit
-  ) >"$DATA/certs.log" 2>&1 || die "openssl/keytool failed, see $DATA/certs.log"
+  { make_certs server client && make_key_stores server; } || die "openssl/keytool failed, see $DATA/certs.log"
 }
 
 configure() {
@@ -177,12 +165,7 @@ CFG
   die "the node is not ready after 180 s, see $DATA/node.log"
 }
 
-stop() {                                           # stop [SIGNAL]
-  alive || { rm -f "$DATA/cassandra.pid"; return 0; }
-  local p; p=$(cat "$DATA/cassandra.pid"); kill "-${1:-TERM}" "$p"
-  for _ in $(seq 120); do kill -0 "$p" 2>/dev/null || { rm -f "$DATA/cassandra.pid"; return 0; }; sleep 0.25; done
-  kill -9 "$p" || true; rm -f "$DATA/cassandra.pid"
-}
+stop() { end_process "$DATA/cassandra.pid" "$@"; }  # [SIGNAL]
 
 client() {                                         # client [STMT...] | client --load STMT FILE: without either, the check
   python - "$PORT" "$DATA" "$(cat "$DATA/.auth")" "$TLS" "$@" <<'PYTHON'

@@ -22,7 +22,8 @@ set -euo pipefail
 PORT=${ETCD_PORT:-12379} DATA=${ETCD_DATA:-} NODES=${ETCD_NODES:-1} TLS=${ETCD_TLS:-0} MEMBER=
 unset ETCD_PORT ETCD_DATA ETCD_NODES ETCD_TLS      # etcd itself reads ETCD_* variables
 ARGS=${ETCD_ARGS:-}; unset ETCD_ARGS
-die() { echo "etcd.sh: $*" >&2; exit 1; }
+# shellcheck source=scripts/servers/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
   if command -v etcd >/dev/null && command -v etcdctl >/dev/null; then return 0; fi
@@ -39,20 +40,12 @@ ctl() {
 }
 alive() { local p; p=$(cat "$DATA/m$1.pid" 2>/dev/null) || return 1
           [ -n "$p" ] && tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -qF -- "--data-dir=$DATA/m$1 "; }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 members() { if [ -n "$MEMBER" ]; then echo "$MEMBER"; else seq 0 $((NODES - 1)); fi; }
 healthy() { EP="$(scheme)://127.0.0.1:$((PORT + 2 * $1))" ctl --command-timeout=2s endpoint health >/dev/null 2>&1; }
 
 certs() {                                          # a throw-away CA, server and client certificates
   [ -e "$DATA/client.crt" ] && return 0
-  ( cd "$DATA"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=millrace test CA" -keyout ca.key -out ca.pem
-    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >san.ext
-    for who in server client; do
-      openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout $who.key -out $who.csr
-      openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile san.ext -out $who.crt
-    done
-  ) >"$DATA/certs.log" 2>&1 || die "openssl failed, see $DATA/certs.log"
+  make_certs server client || die "openssl failed, see $DATA/certs.log"
 }
 
 start() {

@@ -50,7 +50,8 @@ FLUME_HOME=${FLUME_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-servers/flume}
 PORT=${FLUME_PORT:-19141} DATA=${FLUME_DATA:-} SOURCE=${FLUME_SOURCE:-netcat} SINK=${FLUME_SINK:-thrift}
 TO=${FLUME_TO:-127.0.0.1:19142} CHANNEL=${FLUME_CHANNEL:-memory} BATCH=${FLUME_BATCH:-100} TRUST=${FLUME_TRUSTSTORE:-} ID_HEADER=${FLUME_ID_HEADER:-}
 LIB=$FLUME_HOME/$VERSION
-die() { echo "flume.sh: $*" >&2; exit 1; }
+# shellcheck source=scripts/servers/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
   [ -e "$LIB/.complete" ] && return 0
@@ -67,16 +68,12 @@ install() {
   <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>
 POM
-  for try in 1 2 3; do                             # registries time out now and then: three tries
-    mvn -q -B -f "$t/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$t/lib" >&2 && break
-    [ "$try" -lt 3 ] || { rm -rf "$t"; die "mvn could not fetch flume $VERSION"; }; sleep 5
-  done
+  fetch_jars "$t" "flume $VERSION"
   touch "$t/.complete"; rm -rf "$LIB"; mv "$t" "$LIB"; exec 8>&-
 }
 
 alive() { local p; p=$(cat "$DATA/flume.pid" 2>/dev/null) || return 1
           [ -n "$p" ] && tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -qF -- "$DATA/agent.properties "; }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 configure() {
   local x k to sinks=() names=(); mkdir -p "$DATA/spool"
@@ -141,12 +138,7 @@ start() {
   die "the agent is not ready after 60 s, see $DATA/agent.log"
 }
 
-stop() {                                           # stop [SIGNAL]
-  alive || { rm -f "$DATA/flume.pid"; return 0; }
-  local p; p=$(cat "$DATA/flume.pid"); kill "-${1:-TERM}" "$p"
-  for _ in $(seq 120); do kill -0 "$p" 2>/dev/null || { rm -f "$DATA/flume.pid"; return 0; }; sleep 0.25; done
-  kill -9 "$p" || true; rm -f "$DATA/flume.pid"
-}
+stop() { end_process "$DATA/flume.pid" "$@"; }  # [SIGNAL]
 
 send() {
   local line ack; exec 3<>"/dev/tcp/127.0.0.1/$PORT"

@@ -22,7 +22,8 @@ VERSION=${KAFKA_VERSION:-3.9.1}
 KAFKA_HOME=${KAFKA_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-servers/kafka}
 PORT=${KAFKA_PORT:-19092} DATA=${KAFKA_DATA:-} HEAP=${KAFKA_HEAP:-512m} SECURE=${KAFKA_SECURE:-0}
 LIB=$KAFKA_HOME/$VERSION
-die() { echo "kafka.sh: $*" >&2; exit 1; }
+# shellcheck source=scripts/servers/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
   [ -e "$LIB/.complete" ] && return 0
@@ -39,11 +40,7 @@ install() {
   <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>
 POM
-  local try                                        # registries time out now and then: three tries
-  for try in 1 2 3; do
-    mvn -q -B -f "$t/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$t/lib" >&2 && break
-    [ "$try" -lt 3 ] || { rm -rf "$t"; die "mvn could not fetch kafka $VERSION"; }; sleep 5
-  done
+  fetch_jars "$t" "kafka $VERSION"
   rm -f "$t"/lib/*log4j12* "$t"/lib/slf4j-reload4j*  # exactly one slf4j backend: slf4j-simple
   touch "$t/.complete"; rm -rf "$LIB"; mv "$t" "$LIB"; exec 8>&-
 }
@@ -52,20 +49,10 @@ jvm() { java -Dorg.slf4j.simpleLogger.defaultLogLevel="${KAFKA_LOG:-warn}" -cp "
 tool() { jvm -Xmx256m -XX:TieredStopAtLevel=1 "$@"; }
 alive() { local p; p=$(cat "$DATA/kafka.pid" 2>/dev/null) || return 1
           [ -n "$p" ] && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q "kafka.Kafka $DATA/server.properties"; }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 certs() {                                          # a throw-away CA, broker and client certificates
   [ -e "$DATA/ca.p12" ] && return 0
-  ( cd "$DATA"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=millrace test CA" -keyout ca.key -out ca.pem
-    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >san.ext
-    for who in broker client; do
-      openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout $who.key -out $who.csr
-      openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile san.ext -out $who.crt
-    done
-    openssl pkcs12 -export -in broker.crt -inkey broker.key -certfile ca.pem -name broker -passout pass:changeit -out broker.p12
-    keytool -importcert -noprompt -alias ca -file ca.pem -keystore ca.p12 -storetype PKCS12 -storepass changeit
-  ) >"$DATA/certs.log" 2>&1 || die "openssl/keytool failed, see $DATA/certs.log"
+  { make_certs broker client && make_key_stores broker; } || die "openssl/keytool failed, see $DATA/certs.log"
 }
 
 configure() {
@@ -132,19 +119,7 @@ start() {
   die "the broker is not ready after 60 s, see $DATA/broker.log"
 }
 
-stop() {
-  alive || { rm -f "$DATA/kafka.pid"; return 0; }
-  local p; p=$(cat "$DATA/kafka.pid"); kill "$p"
-  for _ in $(seq 120); do kill -0 "$p" 2>/dev/null || { rm -f "$DATA/kafka.pid"; return 0; }; sleep 0.25; done
-  kill -9 "$p" || true; rm -f "$DATA/kafka.pid"
-}
-
-crash() {
-  alive || { rm -f "$DATA/kafka.pid"; return 0; }
-  local p; p=$(cat "$DATA/kafka.pid"); kill -9 "$p"
-  while kill -0 "$p" 2>/dev/null; do sleep 0.05; done
-  rm -f "$DATA/kafka.pid"
-}
+stop() { end_process "$DATA/kafka.pid" "$@"; }  # [SIGNAL]
 
 topic() {
   [ $# -ge 2 ] || die "topic NAME PARTITIONS [key=value ...]"
@@ -165,6 +140,6 @@ while [ $# -gt 0 ]; do
 done
 DATA=${DATA:-${TMPDIR:-/tmp}/millrace-kafka-$PORT}
 case $cmd in
-  install) install ;; start) start ;; stop) stop ;; kill) crash ;; status) alive && listening "$PORT" ;; topic) topic "${args[@]}" ;;
+  install) install ;; start) start ;; stop) stop ;; kill) stop KILL ;; status) alive && listening "$PORT" ;; topic) topic "${args[@]}" ;;
   *) sed -n '2,/^set -e/{/^#/p}' "$0"; exit 2 ;;
 esac

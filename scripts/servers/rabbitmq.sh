@@ -20,7 +20,8 @@ set -euo pipefail
 
 PORT=${RABBITMQ_AMQP_PORT:-15673} DATA=${RABBITMQ_DATA:-} TLS=${RABBITMQ_TLS:-0}
 USER_NAME=millrace PASSWORD=millrace-secret BIN=/usr/lib/rabbitmq/bin
-die() { echo "rabbitmq.sh: $*" >&2; exit 1; }
+# shellcheck source=scripts/servers/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
   if [ -x $BIN/rabbitmq-server ]; then return 0; fi
@@ -39,18 +40,10 @@ set_environment() {                                # everything of this node is 
 }
 alive() { local p; p=$(cat "$DATA/rabbitmq.pid" 2>/dev/null) || return 1
           [ -n "$p" ] && tr '\0' '\n' 2>/dev/null <"/proc/$p/environ" | grep -qxF "RABBITMQ_PID_FILE=$DATA/rabbitmq.pid"; }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 certs() {                                          # a throw-away CA, server and client certificates
   [ -e "$DATA/client.crt" ] && return 0
-  ( cd "$DATA"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=millrace test CA" -keyout ca.key -out ca.pem
-    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >san.ext
-    for who in server client; do
-      openssl req -newkey rsa:2048 -nodes -subj "/CN=$who" -keyout $who.key -out $who.csr
-      openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile san.ext -out $who.crt
-    done
-  ) >"$DATA/certs.log" 2>&1 || die "openssl failed, see $DATA/certs.log"
+  make_certs server client || die "openssl failed, see $DATA/certs.log"
 }
 
 configure() {

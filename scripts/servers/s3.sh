@@ -4,7 +4,7 @@
 #   s3.sh install            build github.com/versity/versitygw with Go into $S3_HOME (once; some minutes; no-op afterwards)
 #   s3.sh installed          exit 0 if that was done
 #   s3.sh start  [options]   install if needed, start, wait until it answers, make the bucket $S3_BUCKET (no-op if up)
-#   s3.sh stop   [options]   TERM, then KILL after 10 s
+#   s3.sh stop   [options]   TERM, then KILL after 30 s
 #   s3.sh kill   [options]   kill -9, as a crash would; `start` brings it back with its objects
 #   s3.sh status [options]   exit 0 if it is up
 #   s3.sh curl   [options] PATH [curl arguments...]   a signed request, e.g. s3.sh curl /test/k -T FILE
@@ -22,7 +22,8 @@ VERSION=${S3_VERSION:-v1.8.0}
 S3_HOME=${S3_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace-servers/s3}
 PORT=${S3_PORT:-19000} DATA=${S3_DATA:-} BUCKET=${S3_BUCKET:-test} REGION=${S3_REGION:-us-east-1}
 KEY=${S3_ACCESS_KEY:-millrace} SECRET=${S3_SECRET_KEY:-millrace-secret-key} PROGRAM=$S3_HOME/$VERSION/versitygw
-die() { echo "s3.sh: $*" >&2; exit 1; }
+# shellcheck source=scripts/servers/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 install() {
   [ -x "$PROGRAM" ] && return 0
@@ -38,7 +39,6 @@ install() {
 
 alive() { local p; p=$(cat "$DATA/s3.pid" 2>/dev/null) || return 1
           [ -n "$p" ] && tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -qF -- " $DATA/objects "; }
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 signed() {
   local path=$1; shift
   curl -sS --noproxy '*' --aws-sigv4 "aws:amz:$REGION:s3" -u "$KEY:$SECRET" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
@@ -68,12 +68,7 @@ start() {
   die "the server is not ready after 10 s, see $DATA/s3.log"
 }
 
-stop() {  # [SIGNAL]
-  alive || { rm -f "$DATA/s3.pid"; return 0; }
-  local p; p=$(cat "$DATA/s3.pid"); kill "-${1:-TERM}" "$p"
-  for _ in $(seq 100); do kill -0 "$p" 2>/dev/null || { rm -f "$DATA/s3.pid"; return 0; }; sleep 0.1; done
-  kill -9 "$p" || true; rm -f "$DATA/s3.pid"
-}
+stop() { end_process "$DATA/s3.pid" "$@"; }  # [SIGNAL]
 
 check() {
   local t b=/$BUCKET k=check$RANDOM id one two code; t=$(mktemp -d)

@@ -16,16 +16,7 @@ NAME=checkpoint_garbage
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 store=folder
-while (($# > 0)); do
-  case $1 in
-    --store) store=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "store" "$@"
 failed_result="wrong=-1 left=-1"
 need_programs bin/millrace tests/jobs/large_state.so tests/tools/millrace_large_state_tool
 

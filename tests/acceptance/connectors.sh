@@ -15,16 +15,7 @@ NAME=connectors
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 records=60000
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records" "$@"
 flume=$root/scripts/servers/flume.sh
 cassandra=$root/scripts/servers/cassandra.sh
 kafka_tool=$build_dir/tests/tools/millrace_kafka_tool

@@ -15,16 +15,7 @@ NAME=custom_connectors
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 records=100000
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records" "$@"
 failed_result="records=$((2 * records)) lost=-1 duplicated=-1 cases=-1"
 need_programs bin/millrace examples/custom_connectors.so
 cases=0

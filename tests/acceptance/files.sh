@@ -14,16 +14,7 @@ NAME=files
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 records=200000
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records" "$@"
 pieces=40
 each=$((records / pieces / 2))
 records=$((each * pieces * 2))

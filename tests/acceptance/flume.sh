@@ -13,16 +13,7 @@ NAME=flume
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 records=150000
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records" "$@"
 flume=$root/scripts/servers/flume.sh
 failed_result="records=$records lost=-1 duplicated=-1"
 need_programs bin/millrace tests/jobs/flume_ledger.so

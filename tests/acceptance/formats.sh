@@ -14,16 +14,7 @@ NAME=formats
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 records=100000
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records" "$@"
 
 tool=$build_dir/tests/tools/millrace_kafka_tool
 sales=$root/tests/acceptance/formats/sales.py

@@ -17,17 +17,7 @@ NAME=kafka_secure
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 records=300000 kill=0
-while (($# > 0)); do
-  case $1 in
-    --records) records=${2:?} && shift ;;
-    --kill) kill=1 ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "records kill!" "$@"
 tool=$build_dir/tests/tools/millrace_kafka_tool
 failed_result="records=$records lost=-1 duplicated=-1"
 need_programs bin/millrace tests/tools/millrace_kafka_tool examples/kafka_word_count.so

@@ -52,6 +52,26 @@ give_up() {
   exit 1
 }
 
+# Options of a test, "--NAME VALUE", or "--NAME" alone for those that are given as NAME!, which sets 1. The value goes into the variable of
+# that name, with _ for -; anything else prints the comment at the head of the script.
+take_options() {  # "NAME…" ARGUMENT…
+  local known=" $1 " name
+  shift
+  while (($# > 0)); do
+    name=${1#--}
+    if [[ $1 == --* && $known == *" $name "* ]]; then
+      printf -v "${name//-/_}" %s "${2:?$1 needs a value}"
+      shift
+    elif [[ $1 == --* && $known == *" $name! "* ]]; then
+      printf -v "${name//-/_}" 1
+    else
+      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
+      exit 2
+    fi
+    shift
+  done
+}
+
 need_programs() {
   local program
   for program in "$@"; do

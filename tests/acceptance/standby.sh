@@ -24,18 +24,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 rounds=12 rate=5000
 strikes="kill freeze end split submit etcd"
-while (($# > 0)); do
-  case $1 in
-    --rounds) rounds=${2:?} && shift ;;
-    --rate) rate=${2:?} && shift ;;
-    --strikes) strikes=${2:?} && shift ;;
-    *)
-      sed -n '2,/^set -e/{s/^# \{0,1\}//p}' "$0" >&2
-      exit 2
-      ;;
-  esac
-  shift
-done
+take_options "rounds rate strikes" "$@"
 
 tool=$build_dir/tests/tools/millrace_kafka_tool
 failed_result="failovers=0 lost=-1 duplicated=-1"

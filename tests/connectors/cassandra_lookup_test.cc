@@ -1,76 +1,37 @@
 // Lookups on a real server: rows, no rows, nulls, every way to be refused.
-//
-// MILLRACE_TEST_CASSANDRA=host:port names the server; it was started with `scripts/servers/cassandra.sh start --auth`.
-// Without it every test skips itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
-#include "executor/connectors/cassandra/session.h"
 #include "executor/connectors/lookup.h"
 #include "millrace/internal/cassandra_lookup.h"
-#include "tests/connectors/collect.h"
+#include "tests/connectors/cassandra_fixture.h"
 
 namespace millrace::cassandra {
 namespace {
 
 using testing::HasSubstr;
 
-Deadline In(int seconds) { return std::chrono::steady_clock::now() + std::chrono::seconds(seconds); }
-
-class CassandraLookupTest : public testing::Test {
+class CassandraLookupTest : public CassandraTest {
  protected:
   void SetUp() override {
-    const char* server = std::getenv("MILLRACE_TEST_CASSANDRA");
-    if (server == nullptr) GTEST_SKIP() << "MILLRACE_TEST_CASSANDRA is not set";
-    server_ = server;
-    password_file_ = std::filesystem::path(testing::TempDir()) / ("millrace-lookup-" + std::to_string(getpid()));
-    std::ofstream(password_file_) << "cassandra\n";
-    ClientOptions options;
-    options.contact_points = net::ParseEndpoints(server_, 9042).value();
-    options.username = "cassandra";
-    options.password_file = password_file_;
-    auto session = Session::Open(options, nullptr, In(20));
-    ASSERT_TRUE(session.ok()) << session.status();
-    session_ = *std::move(session);
-    Run("CREATE KEYSPACE IF NOT EXISTS mr_test WITH replication = {'class': 'SimpleStrategy', 'replication_factor': "
-        "1}");
-    table_ = "l" + std::to_string(getpid()) + "_" + std::to_string(++tables_);
+    CassandraTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
     Run("CREATE TABLE mr_test." + table_ + " (shop text, id int, name text, since timestamp, PRIMARY KEY (shop, id))");
   }
-  void TearDown() override {
-    if (session_ != nullptr) Run("DROP TABLE IF EXISTS mr_test." + table_);
-    if (!password_file_.empty()) std::filesystem::remove(password_file_);
-  }
 
-  RowSet Run(const std::string& cql) {
-    auto rows = session_->Call({cql, {}, Consistency::kQuorum}, "test", In(30));
-    EXPECT_TRUE(rows.ok()) << cql << ": " << rows.status();
-    return rows.ok() ? *rows : RowSet();
-  }
-
-  std::unique_ptr<LookupReader> Reader(engine::Options more = {}) {
-    engine::Options options = {{"contact_points", server_},
-                               {"keyspace", "mr_test"},
-                               {"table", table_},
-                               {"key_columns", "shop,id"},
-                               {"key_kinds", "text,integer"},
-                               {"columns", "name,since"},
-                               {"kinds", "text,timestamp"},
-                               {"consistency", "ONE"},
-                               {"username", "cassandra"},
-                               {"password_file", password_file_.string()}};
-    for (auto& [name, value] : more) options[name] = value;
-    auto lookup = MakeLookup(Describe("cassandra", std::move(options)));
+  std::unique_ptr<LookupReader> Reader(const engine::Options& more = {}) {
+    const engine::Options own = {{"key_columns", "shop,id"},
+                                 {"key_kinds", "text,integer"},
+                                 {"columns", "name,since"},
+                                 {"kinds", "text,timestamp"},
+                                 {"consistency", "ONE"}};
+    auto lookup = MakeLookup(Describe("cassandra", OptionsWith(own, more)));
     EXPECT_TRUE(lookup.ok()) << lookup.status();
     return (*lookup)->NewReader().value();
   }
-  std::string OpenError(engine::Options more) { return Message(Reader(std::move(more))->Open()); }
+  std::string OpenError(const engine::Options& more) { return Message(Reader(more)->Open()); }
 
   // "name@ms", "name@null", or "none", in the order of the keys.
   static std::vector<std::string> Find(LookupReader& reader, const std::vector<std::pair<std::string, int>>& keys) {
@@ -97,12 +58,6 @@ class CassandraLookupTest : public testing::Test {
     }
     return out;
   }
-
-  std::string server_;
-  std::filesystem::path password_file_;
-  std::unique_ptr<Session> session_;
-  std::string table_;
-  static inline int tables_ = 0;
 };
 
 TEST_F(CassandraLookupTest, FindsRowsInTheOrderOfTheKeys) {

@@ -1,57 +1,21 @@
 // The sink "cassandra" on a real server: rows, replays, deletes, fences, and every way to be refused.
-//
-// MILLRACE_TEST_CASSANDRA=host:port names the server; it was started with `scripts/servers/cassandra.sh start --auth`.
-// Without it every test skips itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
-#include "executor/connectors/cassandra/session.h"
 #include "millrace/cassandra.h"
-#include "tests/connectors/collect.h"
+#include "tests/connectors/cassandra_fixture.h"
 
 namespace millrace::cassandra {
 namespace {
 
 using testing::HasSubstr;
 
-Deadline In(int seconds) { return std::chrono::steady_clock::now() + std::chrono::seconds(seconds); }
-
-class CassandraSinkTest : public testing::Test {
+class CassandraSinkTest : public CassandraTest {
  protected:
-  void SetUp() override {
-    const char* server = std::getenv("MILLRACE_TEST_CASSANDRA");
-    if (server == nullptr) GTEST_SKIP() << "MILLRACE_TEST_CASSANDRA is not set";
-    server_ = server;
-    password_file_ = std::filesystem::path(testing::TempDir()) / ("millrace-cassandra-" + std::to_string(getpid()));
-    std::ofstream(password_file_) << "cassandra\n";
-    ClientOptions options;
-    options.contact_points = net::ParseEndpoints(server_, 9042).value();
-    options.username = "cassandra";
-    options.password_file = password_file_;
-    auto session = Session::Open(options, nullptr, In(20));
-    ASSERT_TRUE(session.ok()) << session.status();
-    session_ = *std::move(session);
-    Run("CREATE KEYSPACE IF NOT EXISTS mr_test WITH replication = {'class': 'SimpleStrategy', 'replication_factor': "
-        "1}");
-    table_ = "t" + std::to_string(getpid()) + "_" + std::to_string(++tables_);
-  }
-  void TearDown() override {
-    if (session_ != nullptr) Run("DROP TABLE IF EXISTS mr_test." + table_);
-    if (!password_file_.empty()) std::filesystem::remove(password_file_);
-  }
-
-  RowSet Run(const std::string& cql) {
-    auto rows = session_->Call({cql, {}, Consistency::kQuorum}, "test", In(30));
-    EXPECT_TRUE(rows.ok()) << cql << ": " << rows.status();
-    return rows.ok() ? *rows : RowSet();
-  }
   void CreateTable() { Run("CREATE TABLE mr_test." + table_ + " (word text PRIMARY KEY, n bigint, note text)"); }
   // "word=n/note@time of n", sorted.
   std::string Content() {
@@ -67,16 +31,12 @@ class CassandraSinkTest : public testing::Test {
     return out;
   }
 
-  std::unique_ptr<SinkWriter> Writer(engine::Options more = {}, std::uint64_t version = 1) {
-    engine::Options options = {{"contact_points", server_}, {"keyspace", "mr_test"},
-                               {"table", table_},           {"columns", "word,n,note"},
-                               {"username", "cassandra"},   {"password_file", password_file_.string()}};
-    for (auto& [name, value] : more) options[name] = value;
-    auto sink = MakeSink(Describe("cassandra", std::move(options)));
+  std::unique_ptr<SinkWriter> Writer(const engine::Options& more = {}, std::uint64_t version = 1) {
+    auto sink = MakeSink(Describe("cassandra", OptionsWith({{"columns", "word,n,note"}}, more)));
     EXPECT_TRUE(sink.ok()) << sink.status();
     return (*sink)->NewWriter({table_, "job", "out", 1, 0, 1, version}).value();
   }
-  std::string OpenError(engine::Options more) { return ErrorOf(Writer(std::move(more))->Open()); }
+  std::string OpenError(const engine::Options& more) { return ErrorOf(Writer(more)->Open()); }
   static absl::Status Write(SinkWriter& writer, std::uint64_t batch, const std::vector<CassandraRow>& rows) {
     RowBuffer buffer;
     for (const CassandraRow& row : rows) {
@@ -88,12 +48,6 @@ class CassandraSinkTest : public testing::Test {
     }
     return writer.Commit(batch);
   }
-
-  std::string server_;
-  std::filesystem::path password_file_;
-  std::unique_ptr<Session> session_;
-  std::string table_;
-  static inline int tables_ = 0;
 };
 
 TEST_F(CassandraSinkTest, RowsAndMarkAreThereAfterCommit) {

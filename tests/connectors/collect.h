@@ -1,4 +1,4 @@
-// Small things that every connector test needs: descriptions, draining of batches.
+// Small things that every connector test needs: descriptions, draining and collecting of batches.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "executor/connectors/sink.h"
 #include "executor/connectors/source.h"
+#include "tests/common/eventually.h"
 
 namespace millrace {
 
@@ -35,6 +36,21 @@ inline std::vector<Seen> Drain(RecordBatch& batch) {
     EXPECT_LE(chunk.size(), engine::kChunkRecords);
     for (const engine::SourceRecord& r : chunk) all.push_back({std::string(r.key), std::string(r.value), r.position});
   }
+  return all;
+}
+
+// Closes ranges until `count` records have come; `position` goes along.
+inline std::vector<Seen> Collect(SplitReader& reader, std::string& position, std::size_t count) {
+  std::vector<Seen> all;
+  EXPECT_TRUE(Eventually([&] {
+    auto range = reader.Close(position, 0);
+    EXPECT_TRUE(range.ok()) << range.status();
+    if (!range.ok()) return true;
+    position = range->end;
+    for (Seen& seen : Drain(*range->data)) all.push_back(std::move(seen));
+    return all.size() >= count;
+  })) << "only "
+      << all.size() << " of " << count << " records";
   return all;
 }
 

@@ -37,15 +37,4 @@ inline engine::OperatorDescription DescribeCustom(std::string connector, engine:
   return description;
 }
 
-// For what happens on a thread that nobody can wait for: asks every millisecond, for ten seconds at most.
-template <class Done>
-bool Await(Done done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!done()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
 }  // namespace millrace

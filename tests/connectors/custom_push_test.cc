@@ -6,6 +6,7 @@
 #include "executor/connectors/custom/job_receiver.h"
 #include "millrace/custom_receiver.h"
 #include "millrace/custom_sink.h"
+#include "tests/common/eventually.h"
 #include "tests/connectors/custom_fixture.h"
 
 namespace millrace {
@@ -50,7 +51,7 @@ class CustomReceiverTest : public ::testing::Test {
  protected:
   void Begin() {
     ASSERT_TRUE(job_.Start(kept_).ok());
-    ASSERT_TRUE(Await([&] { return receiver_->out != nullptr; }));
+    ASSERT_TRUE(Eventually([&] { return receiver_->out != nullptr; }));
   }
   Kept kept_;
   const std::shared_ptr<Texts> receiver_ = std::make_shared<Texts>();
@@ -93,18 +94,18 @@ TEST_F(CustomReceiverTest, StoresNothingAfterStop) {
 TEST_F(CustomReceiverTest, IsStartedAgainWhenStartThrows) {
   receiver_->failures = 2;
   ASSERT_TRUE(job_.Start(kept_).ok());
-  ASSERT_TRUE(Await([&] { return !job_.Problem().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return !job_.Problem().empty(); }));
   EXPECT_THAT(job_.Problem(),
               AllOf(HasSubstr("source 'x' (custom_receiver) at job.cc:7"), HasSubstr("Start threw: port 99 is taken")));
-  ASSERT_TRUE(Await([&] { return receiver_->out != nullptr; }));
-  EXPECT_TRUE(Await([&] { return job_.Problem().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return receiver_->out != nullptr; }));
+  EXPECT_TRUE(Eventually([&] { return job_.Problem().empty(); }));
   EXPECT_EQ(receiver_->starts, 3);
 }
 
 TEST_F(CustomReceiverTest, IsNotStartedAgainAfterAnErrorOfTheProgram) {
   receiver_->is_wrong = true;
   ASSERT_TRUE(job_.Start(kept_).ok());
-  ASSERT_TRUE(Await([&] { return !job_.Problem().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return !job_.Problem().empty(); }));
   job_.Stop();
   EXPECT_EQ(receiver_->starts, 1);
   EXPECT_THAT(job_.Problem(), HasSubstr("port 0 is none"));
@@ -115,9 +116,9 @@ TEST_F(CustomReceiverTest, MayAskForARestartAndSayWhatIsWrong) {
   receiver_->out.load()->Report("the sender is silent");
   EXPECT_THAT(job_.Problem(), AllOf(HasSubstr("source 'x'"), HasSubstr("the sender is silent")));
   receiver_->out.load()->Restart("the connection is broken");
-  EXPECT_TRUE(Await([&] { return receiver_->starts == 2; }));
+  EXPECT_TRUE(Eventually([&] { return receiver_->starts == 2; }));
   EXPECT_EQ(receiver_->stops, 1);
-  EXPECT_TRUE(Await([&] { return job_.Problem().empty(); }));
+  EXPECT_TRUE(Eventually([&] { return job_.Problem().empty(); }));
 }
 
 // ---- sinks ----

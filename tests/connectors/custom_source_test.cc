@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "millrace/custom_source.h"
+#include "tests/common/eventually.h"
 #include "tests/connectors/custom_fixture.h"
 
 namespace millrace {
@@ -78,7 +79,7 @@ class CustomSourceTest : public ::testing::Test {
   // Closes ranges from `at_` on until so many records have come.
   std::vector<std::string> Take(std::size_t count, std::uint64_t most = 0) {
     std::vector<std::string> values;
-    EXPECT_TRUE(Await([&] {
+    EXPECT_TRUE(Eventually([&] {
       auto range = reader_->Close(at_, most);
       if (!range.ok()) {
         status_ = range.status();
@@ -128,7 +129,7 @@ TEST_F(CustomSourceTest, KeepsToTheLimitOfABatch) {
   Append(records, true);
   Open({{"poll_ms", "1"}, {"max_records_per_batch", "700"}});
   EXPECT_EQ(Take(5000, 700), records);
-  EXPECT_TRUE(Await([&] { return Take(0).empty() && finished_; }));
+  EXPECT_TRUE(Eventually([&] { return Take(0).empty() && finished_; }));
 }
 
 TEST_F(CustomSourceTest, ReadsARangeAgainAndGoesOnAfterIt) {
@@ -152,7 +153,7 @@ TEST_F(CustomSourceTest, GoesBackWhenACutDidNotBecomeAPlan) {
 TEST_F(CustomSourceTest, TriesAgainAndSaysWhy) {
   upstream_->failures = 1'000'000;
   Open();
-  ASSERT_TRUE(Await([&] { return !source_->Problem().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return !source_->Problem().empty(); }));
   EXPECT_THAT(source_->Problem(), AllOf(HasSubstr("source 'x' (custom) at job.cc:7, split 'all'"),
                                         HasSubstr("the line is down"), HasSubstr("trying again")));
   const auto listed = source_->ListSplits();

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/common/eventually.h"
 #include "tests/connectors/flume_fixture.h"
 #include "tests/connectors/memory_store.h"
 #include "tests/connectors/test_certificate.h"

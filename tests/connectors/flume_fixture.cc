@@ -1,4 +1,5 @@
 #include "tests/connectors/flume_fixture.h"
+#include "tests/common/eventually.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // What the Flume tests share: a Thrift client as Flume's own sink is one, a raw TCP connection for what no client
-// sends, and the wait for something that becomes true on another thread.
+// sends.
 #pragma once
 
 #include <memory>
@@ -43,16 +43,6 @@ class RawClient {
  private:
   int fd_ = -1;
 };
-
-// Looks every few milliseconds, since what is awaited gives no event. False after 20 s.
-template <class Condition>
-bool Eventually(Condition condition) {
-  for (int i = 0; i < 4000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
-}
 
 // Settings for a receiver on a free port of the loopback.
 FlumeSettings TestSettings();

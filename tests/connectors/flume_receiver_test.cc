@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "executor/connectors/flume/thrift_call.h"
+#include "tests/common/eventually.h"
 #include "tests/connectors/flume_fixture.h"
 #include "tests/connectors/memory_store.h"
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "tests/common/eventually.h"
 #include "tests/connectors/flume_fixture.h"
 #include "tests/connectors/memory_store.h"
 #include "tests/connectors/test_certificate.h"

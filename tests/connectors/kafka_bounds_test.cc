@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "executor/connectors/kafka/position.h"
+#include "tests/common/eventually.h"
 #include "tests/connectors/kafka_fixture.h"
 
 namespace millrace {
@@ -36,7 +37,7 @@ class KafkaBounds : public KafkaTest {
     std::vector<std::string> values;
     auto reader = *source.OpenSplit(split.split, split.start);
     std::string position = split.start;
-    EXPECT_TRUE(Await([&] {
+    EXPECT_TRUE(Eventually([&] {
       auto range = reader->Close(position, 0);
       EXPECT_TRUE(range.ok()) << range.status();
       if (!range.ok()) return true;
@@ -60,7 +61,7 @@ TEST_F(KafkaBounds, TopicsByPatternAndThoseThatComeLater) {
   EXPECT_FALSE(list->complete);
   MakeTopic(prefix + "1", 2);
   Produce(prefix + "1", 1, {"a", "b"});
-  ASSERT_TRUE(Await([&] {
+  ASSERT_TRUE(Eventually([&] {
     list = source->ListSplits();
     return list.ok() && list->splits.size() == 3;
   }));
@@ -159,7 +160,7 @@ TEST_F(KafkaBounds, SkipsToTheLatest) {
   auto source = MakeSourceOf(topic, {{"out_of_range", "latest"}});
   auto reader = *source->OpenSplit(topic + "-0", "10");
   std::string position = "10";
-  ASSERT_TRUE(Await([&] {
+  ASSERT_TRUE(Eventually([&] {
     auto range = reader->Close(position, 0);
     if (range.ok()) position = range->end;
     return position != "10";
@@ -178,7 +179,7 @@ TEST_F(KafkaBounds, AGroupFollows) {
   std::string position = "0";
   Collect(*reader, position, 100);
   reader->Forget("60");
-  EXPECT_TRUE(Await([&] { return CommittedOffset(topic + "-lag", topic, 0) == 60; }));
+  EXPECT_TRUE(Eventually([&] { return CommittedOffset(topic + "-lag", topic, 0) == 60; }));
 }
 
 }  // namespace

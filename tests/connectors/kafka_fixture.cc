@@ -1,4 +1,5 @@
 #include "tests/connectors/kafka_fixture.h"
+#include "tests/common/eventually.h"
 
 #include <unistd.h>
 
@@ -47,7 +48,7 @@ void Admin(rd_kafka_t* client, const std::string& what, const std::function<void
 void Send(rd_kafka_t* client, const std::string& topic, int partition, const std::string& value, std::int64_t time_ms) {
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
   // A producer learns of a new partition only when it refreshes its metadata.
-  Must(Await([&] {
+  Must(Eventually([&] {
          error = rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
                                    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                    RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
@@ -59,29 +60,6 @@ void Send(rd_kafka_t* client, const std::string& topic, int partition, const std
 }
 
 }  // namespace
-
-bool Await(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kTimeoutMs);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
-
-std::vector<Seen> Collect(SplitReader& reader, std::string& position, std::size_t count) {
-  std::vector<Seen> all;
-  EXPECT_TRUE(Await([&] {
-    auto range = reader.Close(position, 0);
-    EXPECT_TRUE(range.ok()) << range.status();
-    if (!range.ok()) return true;
-    position = range->end;
-    for (Seen& seen : Drain(*range->data)) all.push_back(std::move(seen));
-    return all.size() >= count;
-  })) << "only "
-      << all.size() << " of " << count << " records came";
-  return all;
-}
 
 std::vector<std::string> Numbered(const std::string& prefix, int from, int to) {
   std::vector<std::string> values;

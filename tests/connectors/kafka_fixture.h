@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,12 +43,6 @@ class KafkaTest : public testing::Test {
   std::string brokers_;
   rd_kafka_t* producer_ = nullptr;
 };
-
-// Waits for `condition`, which is asked again and again; false after 15 s.
-bool Await(const std::function<bool()>& condition);
-
-// Closes ranges until `count` records have come; `position` goes along.
-std::vector<Seen> Collect(SplitReader& reader, std::string& position, std::size_t count);
 
 std::vector<std::string> Numbered(const std::string& prefix, int from, int to);
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/common/eventually.h"
 #include "tests/connectors/kafka_fixture.h"
 
 namespace millrace {
@@ -101,7 +102,7 @@ TEST_F(KafkaSource, RangesKeepToTheLimit) {
   auto reader = *source->OpenSplit(topic + "-0", "0");
   std::string position = "0";
   std::vector<std::string> values;
-  ASSERT_TRUE(Await([&] {
+  ASSERT_TRUE(Eventually([&] {
     auto range = reader->Close(position, values.size() < 500 ? 7 : 0);
     EXPECT_LE(range->records, values.size() < 500 ? 7u : 100u);
     position = range->end;
@@ -119,7 +120,7 @@ TEST_F(KafkaSource, APartitionAddedWhileRunningBeginsAtItsFirstRecord) {
   ASSERT_TRUE(list.ok()) << list.status();
   EXPECT_EQ(StartOf(*list, topic + "-0"), "10");
   AddPartitions(topic, 2);
-  ASSERT_TRUE(Await([&] { return source->ListSplits()->splits.size() == 2; }));
+  ASSERT_TRUE(Eventually([&] { return source->ListSplits()->splits.size() == 2; }));
   Produce(topic, 1, Numbered("new", 0, 5));
   list = source->ListSplits();
   EXPECT_EQ(StartOf(*list, topic + "-0"), "10") << "a start is resolved once";
@@ -136,7 +137,7 @@ TEST_F(KafkaSource, APartitionAddedWhileNobodyListedBeginsAtItsFirstRecord) {
   Produce(topic, 1, Numbered("new", 0, 5));
   auto next = MakeSourceOf(topic, {{"start", "latest"}});  // on another runner
   next->Resume();
-  EXPECT_TRUE(Await([&] {
+  EXPECT_TRUE(Eventually([&] {
     auto list = next->ListSplits();
     return list.ok() && list->splits.size() == 2 && StartOf(*list, topic + "-1") == "0";
   }));
@@ -233,7 +234,7 @@ TEST_F(KafkaSource, RecordsThatAreGoneAreDataLoss) {
   EXPECT_THAT(ErrorOf(again), HasSubstr(topic + "-0: the log no longer has offset 10; it now goes from 40 to 100"));
   auto fresh = *source->OpenSplit(topic + "-0", "10");
   std::string error;
-  ASSERT_TRUE(Await([&] {
+  ASSERT_TRUE(Eventually([&] {
     auto range = fresh->Close("10", 0);
     error = ErrorOf(range);
     return range.status().code() == absl::StatusCode::kDataLoss;
@@ -290,7 +291,7 @@ TEST_F(KafkaSource, PrefetchIsBounded) {
   std::string position = "0";
   std::size_t all = 0;
   std::uint64_t largest = 0;
-  ASSERT_TRUE(Await([&] {
+  ASSERT_TRUE(Eventually([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     auto range = reader->Close(position, 0);
     position = range->end;

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -59,6 +60,8 @@ class MemoryStore : public ReceiverStore {
     failure_ = std::move(why);
     failures_ = times;
   }
+  // Every Store, until FailAll(absl::OkStatus()).
+  void FailAll(absl::Status why) { FailNext(why, why.ok() ? 0 : std::numeric_limits<int>::max()); }
   void RefuseLongerThan(std::size_t bytes) {
     std::lock_guard lock(mutex_);
     max_value_ = bytes;
@@ -79,9 +82,20 @@ class MemoryStore : public ReceiverStore {
     std::lock_guard lock(mutex_);
     return records_;
   }
+  std::vector<std::string> values() const {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> values;
+    for (const StoredRecord& record : records_) values.push_back(record.value);
+    return values;
+  }
+  // Calls of Store that were let through, and those that began.
   int calls() const {
     std::lock_guard lock(mutex_);
     return calls_;
+  }
+  int entered() const {
+    std::lock_guard lock(mutex_);
+    return entered_;
   }
 
  private:

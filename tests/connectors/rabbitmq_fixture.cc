@@ -115,15 +115,6 @@ TestMessage Read(const amqp_message_t& message, std::string_view routing_key) {
 
 }  // namespace
 
-bool AwaitThat(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return true;
-}
-
 std::vector<TestMessage> NumberedMessages(int from, int to, bool ids) {
   std::vector<TestMessage> messages;
   for (int i = from; i < to; ++i) {
@@ -254,65 +245,6 @@ std::size_t RabbitMqTest::Ready(const std::string& queue) {
   const amqp_queue_declare_ok_t* ok = amqp_queue_declare(client.state, 1, Bytes(queue), 1, 1, 0, 0, amqp_empty_table);
   client.Good("declare " + queue);
   return ok->message_count;
-}
-
-absl::Status MemoryStore::Store(std::span<const ReceivedRecord> records) {
-  std::unique_lock lock(mutex_);
-  ++calls_;
-  changed_.notify_all();
-  changed_.wait(lock, [this] { return !blocked_; });
-  if (!failure_.ok()) return failure_;
-  for (const ReceivedRecord& record : records) {
-    if (record.value.size() > limit_) return absl::InvalidArgumentError("a record may have so many bytes");
-  }
-  for (const ReceivedRecord& record : records) {
-    TestMessage message{std::string(record.value),
-                        std::string(record.id),
-                        std::string(record.key),
-                        {},
-                        static_cast<std::uint64_t>(record.timestamp_us)};
-    for (const engine::Header& header : record.headers) message.headers.emplace_back(header.name, header.value);
-    records_.push_back(std::move(message));
-  }
-  changed_.notify_all();
-  return absl::OkStatus();
-}
-
-void MemoryStore::Fail(absl::Status status) {
-  std::lock_guard lock(mutex_);
-  failure_ = std::move(status);
-}
-void MemoryStore::Block(bool block) {
-  {
-    std::lock_guard lock(mutex_);
-    blocked_ = block;
-  }
-  changed_.notify_all();
-}
-void MemoryStore::RefuseAbove(std::size_t bytes) {
-  std::lock_guard lock(mutex_);
-  limit_ = bytes;
-}
-std::vector<TestMessage> MemoryStore::records() const {
-  std::lock_guard lock(mutex_);
-  return records_;
-}
-std::vector<std::string> MemoryStore::bodies() const {
-  std::vector<std::string> bodies;
-  for (const TestMessage& message : records()) bodies.push_back(message.body);
-  return bodies;
-}
-std::size_t MemoryStore::size() const {
-  std::lock_guard lock(mutex_);
-  return records_.size();
-}
-std::size_t MemoryStore::calls() const {
-  std::lock_guard lock(mutex_);
-  return calls_;
-}
-bool MemoryStore::AwaitSize(std::size_t size) const {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, std::chrono::seconds(15), [&] { return records_.size() >= size; });
 }
 
 }  // namespace millrace

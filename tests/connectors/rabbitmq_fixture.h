@@ -53,34 +53,6 @@ class RabbitMqTest : public testing::Test {
   std::size_t Ready(const std::string& queue);
 };
 
-// Keeps what it is given; can be told to fail, to wait, and to end.
-class MemoryStore : public ReceiverStore {
- public:
-  absl::Status Store(std::span<const ReceivedRecord> records) override;
-
-  void Fail(absl::Status status);  // every Store until Fail(OkStatus())
-  void Block(bool block);          // Store waits
-  void RefuseAbove(std::size_t bytes);
-  std::vector<TestMessage> records() const;
-  std::vector<std::string> bodies() const;
-  std::size_t size() const;
-  std::size_t calls() const;
-  // False after 15 s.
-  bool AwaitSize(std::size_t size) const;
-
- private:
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  std::vector<TestMessage> records_;
-  absl::Status failure_;
-  bool blocked_ = false;
-  std::size_t limit_ = ~std::size_t{0};
-  std::size_t calls_ = 0;
-};
-
-// Waits for `condition`, which is asked again and again; false after 20 s.
-bool AwaitThat(const std::function<bool()>& condition);
-
 std::vector<TestMessage> NumberedMessages(int from, int to, bool ids = true);
 
 }  // namespace millrace

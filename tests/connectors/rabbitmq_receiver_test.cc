@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "tests/connectors/collect.h"
+#include "tests/connectors/memory_store.h"
 #include "tests/connectors/rabbitmq_fixture.h"
 
 namespace millrace {
@@ -52,7 +53,7 @@ class RabbitMqReceiving : public RabbitMqTest {
     return receiver;
   }
   static bool AwaitProblem(const Receiver& receiver, const std::string& text) {
-    return AwaitThat([&] { return receiver.Problem().find(text) != std::string::npos; });
+    return Eventually([&] { return receiver.Problem().find(text) != std::string::npos; });
   }
 };
 
@@ -63,14 +64,14 @@ TEST_F(RabbitMqReceiving, EverythingOfAMessageArrivesAndIsAcknowledged) {
   Publish(queue, {{"hello", "m1", "orders.eu", {{"source", "web"}}, 1'700'000'000}, {"", "", "orders.us"}}, exchange);
   MemoryStore store;
   auto receiver = Start(queue, store);
-  ASSERT_TRUE(store.AwaitSize(2));
+  ASSERT_TRUE(store.AwaitRecords(2));
   const auto records = store.records();
-  EXPECT_EQ(records[0].body, "hello");
+  EXPECT_EQ(records[0].value, "hello");
   EXPECT_EQ(records[0].id, "m1");
-  EXPECT_EQ(records[0].routing_key, "orders.eu");
-  EXPECT_EQ(records[0].timestamp, 1'700'000'000'000'000u);
+  EXPECT_EQ(records[0].key, "orders.eu");
+  EXPECT_EQ(records[0].timestamp_us, 1'700'000'000'000'000);
   EXPECT_THAT(records[0].headers, ElementsAre(Pair("source", "web")));
-  EXPECT_EQ(records[1].body, "");
+  EXPECT_EQ(records[1].value, "");
   EXPECT_EQ(records[1].id, "");
   receiver->Stop();
   EXPECT_THAT(Drain(queue), IsEmpty());
@@ -83,36 +84,36 @@ TEST_F(RabbitMqReceiving, ManyMessagesAreStoredInFewCallsAndInOrder) {
   MemoryStore store;
   const auto begin = std::chrono::steady_clock::now();
   auto receiver = Start(queue, store);
-  ASSERT_TRUE(store.AwaitSize(20'000));
+  ASSERT_TRUE(store.AwaitRecords(20'000));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  std::printf("%.0f messages/s, %.1f a call\n", 20'000 / took.count(), 20'000.0 / static_cast<double>(store.calls()));
-  const auto bodies = store.bodies();
+  std::printf("%.0f messages/s, %.1f a call\n", 20'000 / took.count(), 20'000.0 / static_cast<double>(store.entered()));
+  const auto bodies = store.values();
   for (int i = 0; i < 20'000; ++i) ASSERT_EQ(bodies[static_cast<std::size_t>(i)], "body-" + std::to_string(i));
-  EXPECT_LT(store.calls(), 5'000u);
+  EXPECT_LT(store.entered(), 5'000);
 }
 
 TEST_F(RabbitMqReceiving, WhatIsNotStoredGoesBackToTheQueue) {
   const std::string queue = NewQueue();
   Publish(queue, NumberedMessages(0, 10));
   MemoryStore store;
-  store.Fail(absl::UnavailableError("the shared storage is away"));
+  store.FailAll(absl::UnavailableError("the shared storage is away"));
   auto receiver = Start(queue, store);
   EXPECT_TRUE(AwaitProblem(*receiver, "the shared storage is away"));
   receiver->Stop();
   EXPECT_THAT(store.records(), IsEmpty());
-  EXPECT_TRUE(AwaitThat([&] { return Ready(queue) == 10; }));
+  EXPECT_TRUE(Eventually([&] { return Ready(queue) == 10; }));
 }
 
 TEST_F(RabbitMqReceiving, StorageThatComesBackGetsTheSameMessages) {
   const std::string queue = NewQueue();
   Publish(queue, NumberedMessages(0, 10));
   MemoryStore store;
-  store.Fail(absl::ResourceExhaustedError("disk full"));
+  store.FailAll(absl::ResourceExhaustedError("disk full"));
   auto receiver = Start(queue, store);
   EXPECT_TRUE(AwaitProblem(*receiver, "disk full"));
-  store.Fail(absl::OkStatus());
-  ASSERT_TRUE(store.AwaitSize(10));
-  EXPECT_TRUE(AwaitThat([&] { return receiver->Problem().empty(); }));
+  store.FailAll(absl::OkStatus());
+  ASSERT_TRUE(store.AwaitRecords(10));
+  EXPECT_TRUE(Eventually([&] { return receiver->Problem().empty(); }));
   receiver->Stop();
   EXPECT_THAT(Drain(queue), IsEmpty());
 }
@@ -121,11 +122,11 @@ TEST_F(RabbitMqReceiving, ASplitThatIsTakenOverEndsWithoutAcknowledging) {
   const std::string queue = NewQueue();
   Publish(queue, NumberedMessages(0, 3));
   MemoryStore store;
-  store.Fail(absl::AbortedError("another runner has it"));
+  store.FailAll(absl::AbortedError("another runner has it"));
   auto receiver = Start(queue, store);
-  EXPECT_TRUE(AwaitThat([&] { return store.calls() > 0 && Ready(queue) == 3; }));
+  EXPECT_TRUE(Eventually([&] { return store.entered() > 0 && Ready(queue) == 3; }));
   receiver->Stop();
-  EXPECT_EQ(store.calls(), 1u);
+  EXPECT_EQ(store.entered(), 1);
 }
 
 TEST_F(RabbitMqReceiving, AStoreThatWaitsHoldsTheServerBackAndKeepsTheConnection) {
@@ -134,16 +135,16 @@ TEST_F(RabbitMqReceiving, AStoreThatWaitsHoldsTheServerBackAndKeepsTheConnection
   for (TestMessage& message : messages) message.body.resize(20'000, ' ');
   Publish(queue, messages);
   MemoryStore store;
-  store.Block(true);
+  store.Hold(true);
   auto options = Consuming(queue);
   options.prefetch_count = 900;
   auto receiver = Start(options, store, ConnectionMap());  // heartbeats every second
-  ASSERT_TRUE(AwaitThat([&] { return store.calls() == 1; }));
+  ASSERT_TRUE(Eventually([&] { return store.entered() == 1; }));
   // Longer than the server waits for a heartbeat: it would hang up, and everything would come twice.
   std::this_thread::sleep_for(std::chrono::seconds(4));
   EXPECT_EQ(Ready(queue), 100u);
-  store.Block(false);
-  ASSERT_TRUE(store.AwaitSize(1'000));
+  store.Hold(false);
+  ASSERT_TRUE(store.AwaitRecords(1'000));
   receiver->Stop();
   EXPECT_THAT(store.records(), SizeIs(1'000));
   EXPECT_THAT(Drain(queue), IsEmpty());
@@ -157,9 +158,9 @@ TEST_F(RabbitMqReceiving, AMessageAboveTheLimitGoesToTheDeadLetterExchange) {
   Publish(queue, {{"small", "1"}, {std::string(3 << 20, 'x'), "poison"}, {"after", "3"}});
   MemoryStore store;
   auto receiver = Start(queue, store);
-  ASSERT_TRUE(store.AwaitSize(2));
+  ASSERT_TRUE(store.AwaitRecords(2));
   EXPECT_TRUE(AwaitProblem(*receiver, "1 messages of queue '" + queue + "' were rejected (larger than"));
-  EXPECT_THAT(store.bodies(), ElementsAre("small", "after"));
+  EXPECT_THAT(store.values(), ElementsAre("small", "after"));
   receiver->Stop();
   EXPECT_THAT(Drain(queue), IsEmpty());
   const auto rejected = Drain(dead);
@@ -177,9 +178,9 @@ TEST_F(RabbitMqReceiving, AMessageThatTheStoreRefusesIsFoundAmongTheOthers) {
   messages[13].body = std::string(501, 'y');
   Publish(queue, messages);
   MemoryStore store;
-  store.RefuseAbove(100);
+  store.RefuseLongerThan(100);
   auto receiver = Start(queue, store);
-  ASSERT_TRUE(store.AwaitSize(18));
+  ASSERT_TRUE(store.AwaitRecords(18));
   EXPECT_TRUE(AwaitProblem(*receiver, "2 messages"));
   receiver->Stop();
   EXPECT_THAT(Drain(queue), IsEmpty());
@@ -203,11 +204,11 @@ TEST_F(RabbitMqReceiving, AQueueIsMadeAndBoundWhenAsked) {
   options.binding_keys = {"a", "b"};
   MemoryStore store;
   auto receiver = Start(options, store, ConnectionMap());
-  EXPECT_TRUE(AwaitThat([&] {
+  EXPECT_TRUE(Eventually([&] {
     Publish("", {{"to-a", "", "a"}, {"to-b", "", "b"}, {"to-c", "", "c"}}, exchange);
-    return store.size() >= 2;
+    return store.values().size() >= 2;
   }));
-  for (const std::string& body : store.bodies()) EXPECT_NE(body, "to-c");
+  for (const std::string& body : store.values()) EXPECT_NE(body, "to-c");
 }
 
 TEST_F(RabbitMqReceiving, AQueueThatIsDeletedUnderItIsSaid) {
@@ -215,9 +216,9 @@ TEST_F(RabbitMqReceiving, AQueueThatIsDeletedUnderItIsSaid) {
   Publish(queue, NumberedMessages(0, 1));
   MemoryStore store;
   auto receiver = Start(queue, store);
-  ASSERT_TRUE(store.AwaitSize(1));
+  ASSERT_TRUE(store.AwaitRecords(1));
   DeleteQueue(queue);
-  EXPECT_TRUE(AwaitThat([&] { return !receiver->Problem().empty(); }));
+  EXPECT_TRUE(Eventually([&] { return !receiver->Problem().empty(); }));
   EXPECT_THAT(receiver->Problem(), HasSubstr("queue '" + queue + "'"));
 }
 
@@ -253,7 +254,7 @@ TEST_F(RabbitMqReceiving, TheNextHostIsTriedWhenOneIsDown) {
   Publish(queue, NumberedMessages(0, 2));
   MemoryStore store;
   auto receiver = Start(queue, store, {{"hosts", "127.0.0.1:1, " + address()}});
-  EXPECT_TRUE(store.AwaitSize(2));
+  EXPECT_TRUE(store.AwaitRecords(2));
 }
 
 TEST_F(RabbitMqReceiving, TlsWithATrustedCertificateWorks) {
@@ -262,7 +263,7 @@ TEST_F(RabbitMqReceiving, TlsWithATrustedCertificateWorks) {
   MemoryStore store;
   auto receiver =
       Start(queue, store, {{"hosts", address(true)}, {"tls", "true"}, {"ca_file", directory() + "/ca.pem"}});
-  EXPECT_TRUE(store.AwaitSize(2'000)) << receiver->Problem();
+  EXPECT_TRUE(store.AwaitRecords(2'000)) << receiver->Problem();
 }
 
 TEST_F(RabbitMqReceiving, ACertificateOfOursIsShown) {
@@ -276,7 +277,7 @@ TEST_F(RabbitMqReceiving, ACertificateOfOursIsShown) {
   auto refused = Start(queue, store, bad);
   EXPECT_TRUE(AwaitProblem(*refused, "cannot be used together")) << refused->Problem();
   auto receiver = Start(queue, store, good);
-  EXPECT_TRUE(store.AwaitSize(2)) << receiver->Problem();
+  EXPECT_TRUE(store.AwaitRecords(2)) << receiver->Problem();
 }
 
 TEST_F(RabbitMqReceiving, AnUntrustedCertificateIsSaid) {
@@ -356,16 +357,16 @@ TEST_F(RabbitMqReceiving, ARestartedServerGoesOnWithWhatWasNotAcknowledged) {
   Publish(queue, NumberedMessages(0, 100));
   MemoryStore store;
   auto receiver = Start(queue, store);
-  ASSERT_TRUE(store.AwaitSize(100));
+  ASSERT_TRUE(store.AwaitRecords(100));
   Server("stop");
   EXPECT_TRUE(AwaitProblem(*receiver, address())) << receiver->Problem();
   Server("start --tls");
   Publish(queue, NumberedMessages(100, 200));
-  ASSERT_TRUE(AwaitThat([&] {
-    const auto bodies = store.bodies();
+  ASSERT_TRUE(Eventually([&] {
+    const auto bodies = store.values();
     return std::set<std::string>(bodies.begin(), bodies.end()).size() == 200;
   }));
-  EXPECT_TRUE(AwaitThat([&] { return receiver->Problem().empty(); }));
+  EXPECT_TRUE(Eventually([&] { return receiver->Problem().empty(); }));
 }
 
 TEST_F(RabbitMqReceiving, AServerThatHangsIsNoticedByItsHeartbeats) {
@@ -373,12 +374,12 @@ TEST_F(RabbitMqReceiving, AServerThatHangsIsNoticedByItsHeartbeats) {
   MemoryStore store;
   auto receiver = Start(queue, store);
   Publish(queue, NumberedMessages(0, 1));
-  ASSERT_TRUE(store.AwaitSize(1));
+  ASSERT_TRUE(store.AwaitRecords(1));
   Server("pause");
   EXPECT_TRUE(AwaitProblem(*receiver, "no heartbeat came")) << receiver->Problem();
   Server("resume");
   Publish(queue, NumberedMessages(1, 2));
-  EXPECT_TRUE(store.AwaitSize(2));
+  EXPECT_TRUE(store.AwaitRecords(2));
 }
 
 }  // namespace

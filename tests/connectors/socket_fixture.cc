@@ -111,27 +111,4 @@ std::unique_ptr<Source> MakeSocket(const std::string& port, engine::Options more
   return std::move(*source);
 }
 
-bool Await(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
-
-std::vector<Seen> Collect(SplitReader& reader, std::string& position, std::size_t count) {
-  std::vector<Seen> all;
-  EXPECT_TRUE(Await([&] {
-    auto range = reader.Close(position, 0);
-    EXPECT_TRUE(range.ok()) << range.status();
-    if (!range.ok()) return true;
-    position = range->end;
-    for (Seen& seen : Drain(*range->data)) all.push_back(std::move(seen));
-    return all.size() >= count;
-  })) << "only "
-      << all.size() << " of " << count << " records";
-  return all;
-}
-
 }  // namespace millrace

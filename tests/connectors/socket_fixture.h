@@ -10,7 +10,6 @@
 #include <openssl/ssl.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,10 +52,5 @@ class SocketServer {
 
 // A source of this server, or of what the option hosts names.
 std::unique_ptr<Source> MakeSocket(const std::string& port, engine::Options more = {});
-
-bool Await(const std::function<bool()>& condition);  // at most 10 s
-
-// Closes ranges until `count` records have come.
-std::vector<Seen> Collect(SplitReader& reader, std::string& position, std::size_t count);
 
 }  // namespace millrace

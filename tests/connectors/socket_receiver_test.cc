@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "tests/common/eventually.h"
 #include "tests/connectors/memory_store.h"
 #include "tests/connectors/socket_fixture.h"
 
@@ -46,13 +47,13 @@ TEST_F(SocketReceiverTest, AStoreThatFailsIsTriedAgainUntilItTakesThem) {
   const auto receiver = Start();
   store_.FailNext(ResourceExhausted("the disk is full"), 3);
   server_.Send("a\n");
-  ASSERT_TRUE(Await([&] { return receiver->Problem().find("the disk is full") != std::string::npos; }));
+  ASSERT_TRUE(Eventually([&] { return receiver->Problem().find("the disk is full") != std::string::npos; }));
   EXPECT_THAT(receiver->Problem(), HasSubstr("socket " + server_.name() + ": nothing is received: "));
   ASSERT_TRUE(store_.AwaitRecords(1));
   server_.Send("b\n");
   ASSERT_TRUE(store_.AwaitRecords(2));
   EXPECT_THAT(Stored(), ElementsAre("a", "b"));
-  EXPECT_TRUE(Await([&] { return receiver->Problem().empty(); }));
+  EXPECT_TRUE(Eventually([&] { return receiver->Problem().empty(); }));
 }
 
 TEST_F(SocketReceiverTest, AnOwnerWhoLostTheSplitHangsUp) {

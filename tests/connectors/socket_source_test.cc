@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/common/eventually.h"
 #include "tests/connectors/socket_fixture.h"
 
 namespace millrace {
@@ -74,7 +75,7 @@ TEST(SocketSource, ShowsAnOutageAndComesBack) {
   server.StopListening();
   auto source = MakeSocket(server.port());
   auto reader = source->OpenSplit(server.name(), "0");
-  ASSERT_TRUE(Await([&] { return !source->Problem().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return !source->Problem().empty(); }));
   EXPECT_EQ(source->Problem(), "socket " + server.name() +
                                    ": cannot connect: Connection refused; is the server running, and is the port "
                                    "right?; trying again");
@@ -85,7 +86,7 @@ TEST(SocketSource, ShowsAnOutageAndComesBack) {
   EXPECT_THAT(Values(Collect(**reader, position, 1)), ElementsAre("x"));
   EXPECT_EQ(source->Problem(), "");
   server.HangUp();
-  ASSERT_TRUE(Await([&] { return !source->Problem().empty(); }));
+  ASSERT_TRUE(Eventually([&] { return !source->Problem().empty(); }));
   EXPECT_THAT(source->Problem(), HasSubstr("the server closed the connection; trying again"));
   server.Accept();
   server.Send("y\n");
@@ -197,7 +198,7 @@ TEST(SocketSource, EachServerIsASplit) {
   EXPECT_THAT(Values(Collect(**second, at, 1)), ElementsAre("b"));
   two.StopListening();
   two.HangUp();
-  EXPECT_TRUE(Await([&] { return source->Problem().find(two.name() + ": cannot connect") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return source->Problem().find(two.name() + ": cannot connect") != std::string::npos; }));
   EXPECT_EQ(source->Problem().find(one.name()), std::string::npos) << "only the one that is away is named";
   EXPECT_THAT(ErrorOf(source->OpenSplit("127.0.0.1:1", "0")), HasSubstr("no server '127.0.0.1:1'"));
 }
@@ -211,7 +212,7 @@ TEST(SocketSource, APartOfARecordIsNoRecordWhenTheConnectionBreaks) {
   std::string position = "0";
   Collect(**reader, position, 1);
   server.Reset();
-  EXPECT_TRUE(Await([&] { return source->Problem().find("1 records were cut off") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return source->Problem().find("1 records were cut off") != std::string::npos; }));
   server.Accept();
   server.Send("next\n");
   EXPECT_THAT(Values(Collect(**reader, position, 1)), ElementsAre("next"));
@@ -227,7 +228,7 @@ TEST(SocketSource, ASilentServerIsGivenUpAndCalledAgain) {
   std::string position = "0";
   Collect(**reader, position, 1);
   EXPECT_TRUE(server.PeerHasHungUp());
-  EXPECT_TRUE(Await([&] { return source->Problem().find("nothing has come for 300 ms") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return source->Problem().find("nothing has come for 300 ms") != std::string::npos; }));
   // It has perhaps been called and given up again before it accepts.
   for (std::uint64_t records = 0; records == 0;) {
     server.Accept();
@@ -285,7 +286,7 @@ TEST(SocketSource, FramesOfTheirOwnLength) {
   std::string position = "0";
   EXPECT_THAT(Values(Collect(**reader, position, 3)), ElementsAre("a\nb", "", "ok"));
   server.HangUp();
-  EXPECT_TRUE(Await([&] { return source->Problem().find("1 records were cut off") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return source->Problem().find("1 records were cut off") != std::string::npos; }));
   EXPECT_THAT(source->Problem(), HasSubstr("1 records were longer than 5 bytes and were dropped"));
 }
 

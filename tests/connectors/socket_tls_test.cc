@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "tests/common/eventually.h"
 #include "tests/connectors/socket_fixture.h"
 #include "tests/connectors/test_certificate.h"
 
@@ -33,7 +34,7 @@ class SocketTlsTest : public testing::Test {
     reader_ = std::move(*reader);
   }
   bool Says(std::string_view text) {
-    return Await([&] { return source_->Problem().find(text) != std::string::npos; });
+    return Eventually([&] { return source_->Problem().find(text) != std::string::npos; });
   }
 
   std::string directory_;
@@ -71,7 +72,7 @@ TEST_F(SocketTlsTest, AnUntrustedCertificateIsSaidAndReplacedWithoutANewSubmit) 
   EXPECT_THAT(source_->Problem(), HasSubstr("socket " + server_.name()));
   EXPECT_THAT(source_->Problem(), HasSubstr("check the options ca_file and server_name"));
   std::filesystem::copy_file(Pem("other"), Pem("server"), std::filesystem::copy_options::overwrite_existing);
-  EXPECT_TRUE(Await([&] { return server_.AcceptTls(); }));
+  EXPECT_TRUE(Eventually([&] { return server_.AcceptTls(); }));
   server_.Send("a\n");
   EXPECT_THAT(Values(Collect(*reader_, position_, 1)), ElementsAre("a"));
 }
@@ -102,7 +103,7 @@ TEST_F(SocketTlsTest, AServerThatAsksForACertificate) {
   EXPECT_FALSE(server_.AcceptTls());
   ASSERT_TRUE(Says("does the server ask for a certificate (certificate_file)?")) << source_->Problem();
   Open({{"certificate_file", Pem("client")}, {"key_file", Key("client")}});
-  EXPECT_TRUE(Await([&] { return server_.AcceptTls(); }));
+  EXPECT_TRUE(Eventually([&] { return server_.AcceptTls(); }));
   server_.Send("a\n");
   EXPECT_THAT(Values(Collect(*reader_, position_, 1)), ElementsAre("a"));
 }

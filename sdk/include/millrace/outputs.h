@@ -72,13 +72,7 @@ class OutputOperations : public detail::StreamBase {
                    [f = std::move(f)](const T& record, detail::RowWriter& rows) {
                      const auto& row = std::invoke(f, record);
                      if constexpr (kRecord) {
-                       rows.BeginRow();
-                       if (row.key) {
-                         rows.text() += *row.key;
-                         rows.EndKey();
-                       }
-                       rows.text() += row.value;
-                       rows.EndRow();
+                       rows.AddKeyed(row.key, row.value);
                      } else {
                        rows.AddValue(row);
                      }
@@ -90,17 +84,7 @@ class OutputOperations : public detail::StreamBase {
     static_assert(detail::kIsPair<T> || std::is_convertible_v<const T&, std::string_view>,
                   "ToKafka writes pairs and texts; pass a function that makes a millrace::KafkaOutput of this type");
     return AddRows("ToKafka", "kafka", KafkaRowOptions(options, where), where,
-                   [](const T& record, detail::RowWriter& rows) {
-                     rows.BeginRow();
-                     if constexpr (detail::kIsPair<T>) {
-                       AppendText(rows.text(), record.first);
-                       rows.EndKey();
-                       AppendText(rows.text(), record.second);
-                     } else {
-                       AppendText(rows.text(), record);
-                     }
-                     rows.EndRow();
-                   });
+                   [](const T& record, detail::RowWriter& rows) { rows.AddRecord(record); });
   }
 
   // Writes the row f(record) to a table: a pair, a tuple or a plain struct, whose fields are the values of the option
@@ -145,13 +129,7 @@ class OutputOperations : public detail::StreamBase {
                    [f = std::move(f)](const T& record, detail::RowWriter& rows) {
                      const auto& row = std::invoke(f, record);
                      if constexpr (kMessage) {
-                       rows.BeginRow();
-                       if (row.routing_key) {
-                         rows.text() += *row.routing_key;
-                         rows.EndKey();
-                       }
-                       rows.text() += row.body;
-                       rows.EndRow();
+                       rows.AddKeyed(row.routing_key, row.body);
                      } else {
                        rows.AddValue(row);
                      }
@@ -164,17 +142,7 @@ class OutputOperations : public detail::StreamBase {
                   "ToRabbitMq publishes pairs and texts; pass a function that makes a millrace::RabbitMqOutput of this "
                   "type");
     return AddRows("ToRabbitMq", "rabbitmq", RabbitMqRowOptions(options, where), where,
-                   [](const T& record, detail::RowWriter& rows) {
-                     rows.BeginRow();
-                     if constexpr (detail::kIsPair<T>) {
-                       AppendText(rows.text(), record.first);
-                       rows.EndKey();
-                       AppendText(rows.text(), record.second);
-                     } else {
-                       AppendText(rows.text(), record);
-                     }
-                     rows.EndRow();
-                   });
+                   [](const T& record, detail::RowWriter& rows) { rows.AddRecord(record); });
   }
 
   // Writes f(record), a text, as a line of a file; f should not make line breaks.

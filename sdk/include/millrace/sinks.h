@@ -38,9 +38,9 @@ struct KafkaOutput {
   std::string value = {};
 };
 
-// Exactly once: one file for each batch and partition that has rows, which appears complete or not at all.
 enum class FileCompression : std::uint8_t { kNone, kGzip, kZstd };
 
+// Exactly once: one file for each batch and partition that has rows, which appears complete or not at all.
 struct FilesSinkOptions {
   std::string directory = {};  // the same on every executor, or "s3://bucket/prefix"
   std::string suffix = ".txt";

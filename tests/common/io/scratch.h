@@ -5,14 +5,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <thread>
 
 namespace millrace::testing {
 
@@ -68,14 +65,5 @@ class SmallDisk {
   ScratchDirectory directory_;
   bool mounted_ = false;
 };
-
-// For states that no event announces. False after ten seconds.
-inline bool Eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 10000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return condition();
-}
 
 }  // namespace millrace::testing

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "tests/common/eventually.h"
 #include "tests/driver/election/etcd_fixture.h"
 
 namespace millrace {
@@ -81,7 +82,7 @@ TEST_F(EtcdClientTest, GoesOnToAMemberThatAnswers) {
   for (const char* const command : {"kill --member 0", "start --member 0", "pause --member 1"}) {
     servers.Run(command);
     // A new leader among the members may take a second to be found.
-    EXPECT_TRUE(testing::Eventually([&] { return client->Create("/k", "v", lease->id).ok(); })) << command;
+    EXPECT_TRUE(Eventually([&] { return client->Create("/k", "v", lease->id).ok(); })) << command;
     EXPECT_TRUE(client->KeepAlive(lease->id, BootClock::now() + 4s).ok()) << command;
   }
   servers.Run("resume --member 1");

@@ -13,6 +13,7 @@
 
 #include "driver/journal/epoch.h"
 #include "driver/journal/journal.h"
+#include "tests/common/eventually.h"
 #include "tests/common/io/scratch.h"
 
 namespace millrace {
@@ -100,7 +101,7 @@ TEST(JournalFence, ATermThatWritesNothingFindsOutToo) {
   ScratchDirectory dir;
   Term old(dir);
   Term next(dir);
-  EXPECT_TRUE(testing::Eventually([&] { return old.fenced_out() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return old.fenced_out() == 1; }));
   EXPECT_EQ(next.fenced_out(), 0);
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <future>
 
+#include "tests/common/eventually.h"
 #include "tests/common/io/scratch.h"
 #include "tests/common/io/sync_faults.h"
 
@@ -14,7 +15,6 @@ namespace millrace {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::Eventually;
 using testing::FailSyncs;
 using ::testing::HasSubstr;
 using testing::ScratchDirectory;

@@ -10,12 +10,12 @@
 #include <random>
 #include <thread>
 
+#include "tests/common/eventually.h"
 #include "tests/common/io/scratch.h"
 
 namespace millrace {
 namespace {
 
-using testing::Eventually;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;

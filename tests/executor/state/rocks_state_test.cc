@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/common/eventually.h"
 #include "tests/common/io/scratch.h"
 #include "tests/executor/state/entries.h"
 
@@ -290,7 +291,7 @@ TEST(RocksState, AFullDiskIsSaidAndSurvived) {
   store.reset();
   f.logs.clear();
   // What was dropped makes room for the next; but the database's own threads may find the disk full only now.
-  EXPECT_TRUE(testing::Eventually([&] {
+  EXPECT_TRUE(Eventually([&] {
     const auto next = f.TryLoad(1, {{"a", "1"}});
     if (!next.ok()) return false;
     try {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "executor/state/state_host.h"
+#include "tests/common/eventually.h"
 #include "tests/common/io/scratch.h"
 #include "tests/executor/state/entries.h"
 #include "tests/executor/state/fake_state.h"
@@ -53,7 +54,7 @@ TEST(StateHostRocksDb, AFullScratchDiskFailsTheTaskWithItsName) {
   EXPECT_THAT(error, HasSubstr(disk.path()));
   EXPECT_TRUE(absl::IsResourceExhausted(host.Commit(kTask)));
   EXPECT_TRUE(absl::IsResourceExhausted(host.BeginSnapshot(kTask, 1).status()));
-  EXPECT_TRUE(testing::Eventually([&] { return host.Restore(kTask, {}).ok(); })) << "the space is free again";
+  EXPECT_TRUE(Eventually([&] { return host.Restore(kTask, {}).ok(); })) << "the space is free again";
 }
 
 }  // namespace

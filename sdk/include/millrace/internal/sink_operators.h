@@ -14,6 +14,7 @@
 #include "millrace/batch_context.h"
 #include "millrace/internal/narrow_operators.h"
 #include "millrace/internal/operator.h"
+#include "millrace/internal/std_types.h"
 #include "millrace/to_text.h"
 
 namespace millrace::detail {
@@ -33,6 +34,28 @@ class RowWriter {
   void AddValue(std::string_view value) {
     BeginRow();
     text_ += value;
+    EndRow();
+  }
+  void AddKeyed(const std::optional<std::string>& key, std::string_view value) {
+    BeginRow();
+    if (key) {
+      text_ += *key;
+      EndKey();
+    }
+    text_ += value;
+    EndRow();
+  }
+  // The text of a record; of a pair its first as the key and its second as the value.
+  template <class T>
+  void AddRecord(const T& record) {
+    BeginRow();
+    if constexpr (kIsPair<T>) {
+      AppendText(text_, record.first);
+      EndKey();
+      AppendText(text_, record.second);
+    } else {
+      AppendText(text_, record);
+    }
     EndRow();
   }
 
